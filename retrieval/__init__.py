@@ -1,0 +1,1 @@
+"""The guarded library: what is known, who may read it, and how it is found."""
