@@ -91,7 +91,9 @@ def test_the_environment_is_read_in_the_settings_alone(repository: Path) -> None
 
 def test_nothing_is_unpickled(repository: Path) -> None:
     loaders = {"pickle", "cPickle", "dill", "joblib", "shelve", "marshal", "cloudpickle"}
-    users = [str(path) for path, tree in modules(repository, *OURS) if loaders & {n.split(".")[0] for n in imported(tree)}]
+    users = [
+        str(path) for path, tree in modules(repository, *OURS) if loaders & {n.split(".")[0] for n in imported(tree)}
+    ]
     assert not users
 
 

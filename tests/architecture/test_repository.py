@@ -15,8 +15,14 @@ def tracked(repository: Path) -> list[Path]:
 
 def test_no_file_records_a_download_address(repository: Path) -> None:
     this = Path(__file__).resolve()
-    texts = (path for path in tracked(repository) if path.suffix in {".txt", ".toml", ".py", ".md", ".json", ".yml", ""})
-    found = [str(path) for path in texts if path != this and ADDRESS.search(path.read_text(encoding="utf-8", errors="replace"))]
+    texts = (
+        path for path in tracked(repository) if path.suffix in {".txt", ".toml", ".py", ".md", ".json", ".yml", ""}
+    )
+    found = [
+        str(path)
+        for path in texts
+        if path != this and ADDRESS.search(path.read_text(encoding="utf-8", errors="replace"))
+    ]
     assert not found
 
 
@@ -36,7 +42,9 @@ def test_every_pinned_requirement_has_a_hash(repository: Path) -> None:
 
 
 def test_the_base_requirements_hold_no_torch(repository: Path) -> None:
-    names = {line.split("==")[0] for line in (repository / "requirements/base.txt").read_text().splitlines() if "==" in line}
+    names = {
+        line.split("==")[0] for line in (repository / "requirements/base.txt").read_text().splitlines() if "==" in line
+    }
     assert {"fastapi", "qdrant-edge-py", "onnxruntime"} <= names
     assert not {"torch", "transformers", "sentence-transformers", "vllm"} & names
 

@@ -60,13 +60,16 @@ def test_no_name_repeats_its_folder(repository: Path) -> None:
     repeating = [
         path
         for path in sources(repository)
-        if path.parent.name in {*PACKAGES, "adapters", "routes", "schemas"} and path.parent.name.rstrip("s") in path.stem.split("_")
+        if path.parent.name in {*PACKAGES, "adapters", "routes", "schemas"}
+        and path.parent.name.rstrip("s") in path.stem.split("_")
     ]
     assert not repeating
 
 
 def test_every_module_says_why_it_exists(repository: Path) -> None:
-    silent = [path for path in sources(repository) if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))]
+    silent = [
+        path for path in sources(repository) if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    ]
     assert not silent
 
 
