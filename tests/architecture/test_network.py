@@ -1,5 +1,6 @@
 """The guard in `tests/conftest.py` is alive."""
 
+import contextlib
 import http.server
 import socket
 import threading
@@ -22,13 +23,14 @@ def test_looking_up_a_foreign_name_fails_the_test() -> None:
     assert failure.typename == FORBIDDEN
 
 
+def connect_and_shrug() -> None:
+    with socket.socket() as connection, contextlib.suppress(Exception):
+        connection.connect(("198.51.100.1", 80))
+
+
 def test_error_handling_cannot_swallow_it() -> None:
-    with pytest.raises(BaseException, match="may only reach this machine"):  # noqa: SIM117
-        with socket.socket() as connection:
-            try:
-                connection.connect(("198.51.100.1", 80))
-            except Exception:  # noqa: BLE001
-                pytest.fail("an ordinary except caught it")
+    with pytest.raises(BaseException, match="may only reach this machine"):
+        connect_and_shrug()
 
 
 def test_loopback_works() -> None:

@@ -1,4 +1,4 @@
-"""`docker-compose.yml` as far as it can be checked without an engine: its schema, and the promises about each service."""
+"""`docker-compose.yml` as far as that goes without an engine: its schema, and the promises about each service."""
 
 import re
 import shutil
