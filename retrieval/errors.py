@@ -11,6 +11,8 @@
         ├── WrongEmbedder
         ├── InvalidVector
         ├── DataFolderInUse
+        ├── IndexDamaged
+        ├── StoreRefused
         └── ModelFileDamaged
 
 Each class's docstring is its default message and names the remedy. `code` is stable and goes over the wire.
@@ -99,6 +101,20 @@ class DataFolderInUse(PermanentFailure):
 
     code = "data_folder_in_use"
     remedy = "Stop the other server, or point `data_dir` at another folder."
+
+
+class IndexDamaged(PermanentFailure):
+    """The vector index in the data folder cannot be read."""
+
+    code = "index_damaged"
+    remedy = "Restore a backup, or move the index folder away, start again and run `lastro doctor`."
+
+
+class StoreRefused(PermanentFailure):
+    """The vector store refuses what we ask of it."""
+
+    code = "store_refused"
+    remedy = "Check `qdrant.url`, `qdrant.api_key` and the version of the server; its log says more."
 
 
 class ModelFileDamaged(PermanentFailure):
