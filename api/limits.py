@@ -1,0 +1,111 @@
+"""What one request may cost: bytes before they are read, time, and how many run at once.
+
+Overload is shed at once with a time to come back; nothing queues without bound.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.errors import Overloaded, RequestTimedOut, problem, problem_of
+
+ALWAYS_ANSWERED = frozenset({"/healthz", "/readyz", "/metrics"})
+JSON_BYTES = 2**20
+
+
+class BodyLimit:
+    """Refuses a body that is too large: by its announced length unread, else as soon as it is passed."""
+
+    def __init__(self, app: ASGIApp, *, upload_bytes: int, upload_path: str) -> None:
+        self.app = app
+        self.upload_bytes = upload_bytes
+        self.upload_path = upload_path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on with a counted body."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        limit = self.upload_bytes if scope["path"] == self.upload_path else JSON_BYTES
+        announced = dict(scope["headers"]).get(b"content-length", b"0")
+        if not announced.isdigit() or int(announced) > limit:
+            await too_large(limit)(scope, receive, send)
+            return
+        await self.app(scope, counted(receive, limit), send)
+
+
+def counted(receive: Receive, limit: int) -> Receive:
+    """The same channel, which raises once more than `limit` bytes came through."""
+    received = 0
+
+    async def channel() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > limit:
+            raise HTTPException(413, f"The body is larger than {limit} bytes.")
+        return message
+
+    return channel
+
+
+def too_large(limit: int) -> ASGIApp:
+    """The answer to a body over the limit; the connection ends, for the rest of the body is not read."""
+    remedy = "Send less at a time, or raise `server.max_body_mb`."
+    return problem(413, "body_too_large", f"The body is larger than {limit} bytes.", remedy, Connection="close")
+
+
+class Shedding:
+    """Lets a fixed number of requests run and sends the others away at once; health is always answered."""
+
+    def __init__(self, app: ASGIApp, *, limit: int, running: Callable[[int], None]) -> None:
+        self.app = app
+        self.limit = limit
+        self.report = running
+        self.running = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on if there is room."""
+        if scope["type"] != "http" or scope["path"] in ALWAYS_ANSWERED:
+            await self.app(scope, receive, send)
+            return
+        if self.running >= self.limit:
+            await problem_of(Overloaded())(scope, receive, send)
+            return
+        self.running += 1
+        self.report(self.running)
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            self.running -= 1
+            self.report(self.running)
+
+
+class Deadline:
+    """Ends what takes too long: with a problem document, or by cutting off what was already begun."""
+
+    def __init__(self, app: ASGIApp, *, seconds: float) -> None:
+        self.app = app
+        self.seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on with a clock running."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = False
+
+        async def watch(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            async with asyncio.timeout(self.seconds) as clock:
+                await self.app(scope, receive, watch)
+        except TimeoutError:
+            if started or not clock.expired():
+                raise
+            await problem_of(RequestTimedOut())(scope, receive, send)

@@ -1,0 +1,36 @@
+"""What all requests and responses share."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+
+from retrieval.model import SearchFilters
+
+
+class Given(BaseModel):
+    """A request's body: a name that is not known is an error, not a silence."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Shown(BaseModel):
+    """A response's body."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Filters(Given):
+    """What a search is narrowed to; empty means no narrowing."""
+
+    sources: frozenset[str] = frozenset()
+    media_types: frozenset[str] = frozenset()
+    uri_prefix: str = Field(default="", max_length=1_000)
+
+    def value(self) -> SearchFilters:
+        """As the library takes it."""
+        return SearchFilters(self.sources, self.media_types, self.uri_prefix)
+
+
+Rounded = Annotated[float, PlainSerializer(lambda value: round(value, 6), return_type=float)]
+Time = Annotated[datetime, PlainSerializer(lambda value: value.isoformat(), return_type=str)]
