@@ -9,7 +9,7 @@ from retrieval.adapters.e5_graph import build_graph
 from retrieval.adapters.e5_tokenizer import build_tokenizer
 from retrieval.adapters.e5_weights import read_e5
 from retrieval.adapters.model_manifest import write_manifest
-from retrieval.adapters.onnx_encoder import MODEL, TOKENIZER, OnnxEncoder
+from retrieval.adapters.onnx_encoder import MODEL, TOKENIZER, OnnxEncoder, load_tokenizer
 from retrieval.errors import ModelFileDamaged
 
 # Texts with the vectors that the same weights give in float32, by the reference in tests/unit/test_e5_graph.py.
@@ -26,7 +26,7 @@ def build_embedder(data: bytes, folder: Path, *, source: str) -> None:
     (folder / MODEL).write_bytes(build_graph(weights))
     (folder / TOKENIZER).write_text(build_tokenizer(weights), encoding="utf-8")
     write_manifest(folder, [MODEL, TOKENIZER], source)
-    check_golden(OnnxEncoder(folder))
+    check_golden(OnnxEncoder(folder, load_tokenizer(folder)))
 
 
 def check_golden(encoder: OnnxEncoder) -> float:

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
 
 from retrieval.adapters.e5_tokenizer import E5Tokenizer
 from retrieval.adapters.model_manifest import check_files
+from retrieval.errors import EmbedderUnavailable
 from retrieval.model import Matrix
 
 MODEL = "model.onnx"
@@ -15,21 +17,30 @@ DIMENSIONS = 384
 MAX_TOKENS = 512
 
 
-class OnnxEncoder:
-    """The embedder's network and tokenizer. Safe to call from several threads; they run beside each other."""
+def load_tokenizer(folder: Path) -> E5Tokenizer:
+    """The tokenizer in `folder`, checked first. Raises ModelFileDamaged."""
+    check_files(folder, only=TOKENIZER)
+    return E5Tokenizer((folder / TOKENIZER).read_text(encoding="utf-8"))
 
-    def __init__(self, folder: Path) -> None:
-        """Load both files (0.1 s, 90 MB). Raises ModelFileDamaged when they are not what the manifest says."""
-        check_files(folder)
-        self.tokenizer = E5Tokenizer((folder / TOKENIZER).read_text(encoding="utf-8"))
+
+class OnnxEncoder:
+    """The embedder's network. Safe to call from several threads; they run beside each other."""
+
+    def __init__(self, folder: Path, tokenizer: E5Tokenizer) -> None:
+        """Load the network. Raises ModelFileDamaged when it is not what the manifest says."""
+        check_files(folder, only=MODEL)
+        self.tokenizer = tokenizer
         self._session = onnxruntime.InferenceSession(
             str(folder / MODEL), _options(), providers=["CPUExecutionProvider"]
         )
 
     def encode(self, text: str) -> Matrix:
-        """(dimensions,), L2-normalised float32; what goes beyond 512 tokens is cut."""
+        """(dimensions,), L2-normalised float32; what goes beyond 512 tokens is cut. Raises EmbedderUnavailable."""
         ids = np.array([self.tokenizer.ids(text, MAX_TOKENS)], np.int64)
-        (vectors,) = self._session.run(["embedding"], {"input_ids": ids})
+        try:
+            (vectors,) = self._session.run(["embedding"], {"input_ids": ids})
+        except (Fail, InvalidArgument, RuntimeException) as error:
+            raise EmbedderUnavailable(f"the embedder's network could not run: {error}") from error
         vector: Matrix = vectors[0]
         return vector
 
