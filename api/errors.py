@@ -79,6 +79,18 @@ class RequestTimedOut(TemporaryFailure):
     remedy = "Repeat it, or raise `server.request_seconds`."
 
 
+class BodyTooLarge(HTTPException):
+    """The body is larger than allowed: by its announced length, or as it turned out while it was read."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body is larger than {limit} bytes.")
+
+    def answer(self) -> Response:
+        """The problem document; the connection ends, for the rest of the body is not read."""
+        remedy = "Send less at a time, or raise `server.max_body_mb`."
+        return problem(self.status_code, "body_too_large", self.detail, remedy, Connection="close")
+
+
 # The first class of an error's ancestry that stands here decides.
 STATUS: dict[type[LastroError], int] = {
     NotSignedIn: 401,
@@ -103,7 +115,6 @@ FRAMEWORK: dict[int, tuple[str, str]] = {
     400: ("bad_request", "Correct the request; `/docs` shows what each route takes."),
     404: ("not_found", NotFound.remedy),
     405: ("method_not_allowed", "`/docs` shows the methods of each route."),
-    413: ("body_too_large", "Send less at a time, or raise `server.max_body_mb`."),
     415: ("unsupported_media_type", "Send JSON, or multipart for files."),
     422: (RequestInvalid.code, RequestInvalid.remedy),
 }
@@ -152,6 +163,8 @@ async def on_framework_error(request: Request, error: Exception) -> Response:
         raise error
     if error.status_code == HTTPStatus.NOT_FOUND:
         return problem_of(NotFound())
+    if isinstance(error, BodyTooLarge):
+        return error.answer()
     code, remedy = FRAMEWORK.get(error.status_code, ("error", LastroError.remedy))
     allow = {"Allow": (error.headers or {})["Allow"]} if error.headers and "Allow" in error.headers else {}
     return problem(error.status_code, code, str(error.detail), remedy, **allow)
@@ -188,6 +201,9 @@ class UnexpectedErrors:
 
         try:
             await self.app(scope, receive, watch)
+        except LastroError as error:
+            if not started:
+                await problem_of(error)(scope, receive, send)
         except Exception as error:  # noqa: BLE001 the outermost loop of a request
             frames = traceback.extract_tb(error.__traceback__)[-6:]
             where = [f"{frame.filename}:{frame.lineno}" for frame in frames]

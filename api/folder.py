@@ -87,6 +87,11 @@ class DataFolder:
         finally:
             os.close(handle)
 
+    def announce(self, handle: int, url: str) -> None:
+        """Write where the server is reached into the lock that it holds."""
+        os.truncate(handle, 0)
+        os.pwrite(handle, json.dumps({"url": url}).encode(), 0)
+
     @contextmanager
     def shared(self, url: str) -> Iterator[None]:
         """Have the folder together with other processes of one server that has no supervisor."""
@@ -96,7 +101,7 @@ class DataFolder:
             if not lock(handle, fcntl.LOCK_SH):
                 raise DataFolderInUse(f"Another Lastro process has {self.path} open.")
             if url:
-                announce(handle, url)
+                self.announce(handle, url)
             yield
         finally:
             os.close(handle)
@@ -129,12 +134,6 @@ def lock(handle: int, kind: int) -> bool:
             return False
         raise
     return True
-
-
-def announce(handle: int, url: str) -> None:
-    """Write where the server is reached into the lock that it holds."""
-    os.truncate(handle, 0)
-    os.pwrite(handle, json.dumps({"url": url}).encode(), 0)
 
 
 def private_folder(path: Path) -> Path:

@@ -6,10 +6,9 @@ Overload is shed at once with a time to come back; nothing queues without bound.
 import asyncio
 from collections.abc import Callable
 
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.errors import Overloaded, RequestTimedOut, problem, problem_of
+from api.errors import BodyTooLarge, Overloaded, RequestTimedOut, problem_of
 
 ALWAYS_ANSWERED = frozenset({"/healthz", "/readyz", "/metrics"})
 JSON_BYTES = 2**20
@@ -31,9 +30,12 @@ class BodyLimit:
         limit = self.upload_bytes if scope["path"] == self.upload_path else JSON_BYTES
         announced = dict(scope["headers"]).get(b"content-length", b"0")
         if not announced.isdigit() or int(announced) > limit:
-            await too_large(limit)(scope, receive, send)
+            await BodyTooLarge(limit).answer()(scope, receive, send)
             return
-        await self.app(scope, counted(receive, limit), send)
+        try:
+            await self.app(scope, counted(receive, limit), send)
+        except BodyTooLarge as error:
+            await error.answer()(scope, receive, send)
 
 
 def counted(receive: Receive, limit: int) -> Receive:
@@ -45,16 +47,10 @@ def counted(receive: Receive, limit: int) -> Receive:
         message = await receive()
         received += len(message.get("body", b""))
         if received > limit:
-            raise HTTPException(413, f"The body is larger than {limit} bytes.")
+            raise BodyTooLarge(limit)
         return message
 
     return channel
-
-
-def too_large(limit: int) -> ASGIApp:
-    """The answer to a body over the limit; the connection ends, for the rest of the body is not read."""
-    remedy = "Send less at a time, or raise `server.max_body_mb`."
-    return problem(413, "body_too_large", f"The body is larger than {limit} bytes.", remedy, Connection="close")
 
 
 class Shedding:

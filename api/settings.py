@@ -7,6 +7,7 @@ import difflib
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -132,6 +133,20 @@ def load_settings() -> Settings:
         raise SettingsInvalid(f"The setting `{name}` cannot be used: {first['msg']}.") from error
     except tomllib.TOMLDecodeError as error:
         raise SettingsInvalid(f"{FILE} is not TOML: {error}.") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Where the command line goes and with which key; empty where the environment does not say."""
+
+    url: str
+    api_key: str
+
+
+def connection() -> Connection:
+    """What the environment says about the server to talk to."""
+    given = environment()
+    return Connection(given.get("LASTRO_URL", "").rstrip("/"), given.get("LASTRO_API_KEY", ""))
 
 
 def environment() -> dict[str, str]:

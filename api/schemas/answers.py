@@ -135,3 +135,9 @@ class AnswerShown(Shown):
             ),
             timings_ms=answer.timings_ms,
         )
+
+
+class TokenEvent(Shown):
+    """The event `token` of a stream: a piece of the draft, not yet checked."""
+
+    text: str
