@@ -1,10 +1,11 @@
 """Finds paragraphs and headings in the lines of PDF pages: a PDF knows only where each letter stands.
 
 A paragraph ends where the gap to the next line is wider than usual or the type size changes; a heading is a short
-paragraph set larger than the body. Lines that reach the right edge are joined, others (tables, addresses, verses) stay
+paragraph set larger or bolder than the body. Lines that reach the right edge are joined, others (tables, addresses, verses) stay
 apart. On pages whose text runs sideways the lines are kept as they come.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,10 +14,14 @@ from retrieval.model import BlockKind
 
 LARGER = 1.15  # a heading's size against the body's
 WIDE_GAP = 1.35  # a gap between paragraphs against the usual distance of lines
+BOLD_BODY = 0.3  # share of bold characters above which bold means nothing
 RIGHT_EDGE = 0.85  # how far to the right a line must reach to be continued in the next
 HEADING_CHARACTERS = 200
+HEADING_LINES = 3
 LEVELS = 4
-BULLETS = "•‣◦▪▫●○■□–—-*\uf0b7\uf0a7"
+ENDS_HEADING = re.compile(r"[^,;]$")
+ENDS_SENTENCE = re.compile(r"[.!?;,]$")
+ITEM = re.compile("[•‣◦▪▫●○■□–—*\uf0b7\uf0a7-]|\\(?(?:[0-9]{1,3}|[a-zA-Z]|[ivx]{1,4})[.)] |[0-9]+(?:\\.[0-9]+)+\\.? ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,7 @@ class Line:
     top: float = 0.0
     left: float = 0.0
     right: float = 0.0
+    bold: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +59,17 @@ class _Sizes:
         for lines in pages:
             for line in lines:
                 counts[line.size] += len(line.text)
+        bold = sum(len(line.text) for lines in pages for line in lines if line.bold)
+        self._bold_tells = bold < BOLD_BODY * counts.total()
         self._body = counts.most_common(1)[0][0] if counts else 0.0
         larger = sorted((size for size in counts if self._is_larger(size)), reverse=True)
         self._levels = {size: min(n, LEVELS) for n, size in enumerate(larger, 1)}
 
-    def level(self, size: float) -> int:
-        """1 for the largest; 0 for body text."""
-        return self._levels.get(size, 0)
+    def level(self, lines: Sequence[Line]) -> int:
+        """1 for the largest size; bold lines of body size come last; 0 for body text."""
+        level = min(self._levels.get(line.size, 0) for line in lines)
+        bold = self._bold_tells and all(line.bold for line in lines)
+        return level or (min(len(self._levels), LEVELS) + 1 if bold else 0)
 
     def _is_larger(self, size: float) -> bool:
         return self._body > 0 and size >= LARGER * self._body
@@ -86,9 +96,11 @@ def _usual_distance(lines: Sequence[Line]) -> float:
 def _starts_anew(before: Line, line: Line, pitch: float) -> bool:
     if not pitch:
         return False
+    distance = line.top - before.top
     if abs(line.size - before.size) > 0.1 * max(before.size, line.size):
         return True
-    distance = line.top - before.top
+    if line.bold != before.bold and abs(distance) > 1 and ENDS_HEADING.search(before.text):
+        return True
     usual = max(pitch, 1.1 * line.size)
     if distance > WIDE_GAP * usual:
         return True
@@ -97,9 +109,10 @@ def _starts_anew(before: Line, line: Line, pitch: float) -> bool:
 
 
 def _part(lines: Sequence[Line], sizes: _Sizes) -> Part:
-    level = min((sizes.level(line.size) for line in lines), default=0)
+    level = sizes.level(lines)
     text = " ".join(line.text for line in lines)
-    if level and len(text) <= HEADING_CHARACTERS and any(character.isalpha() for character in text):
+    short = len(text) <= HEADING_CHARACTERS and len(lines) <= HEADING_LINES
+    if level and short and not ENDS_SENTENCE.search(text) and any(character.isalpha() for character in text):
         return Part(BlockKind.HEADING, text, level)
     return Part(BlockKind.TEXT, _joined(lines))
 
@@ -111,7 +124,6 @@ def _joined(lines: Sequence[Line]) -> str:
     for before, line in zip(lines, lines[1:], strict=False):
         full = before.right >= start + RIGHT_EDGE * (edge - start) > start
         column = line.top < before.top - 1
-        new_item = line.text.startswith(tuple(BULLETS))
-        pieces.append(" " if (full or column) and not new_item else "\n")
+        pieces.append(" " if (full or column) and not ITEM.match(line.text) else "\n")
         pieces.append(line.text)
     return "".join(pieces)

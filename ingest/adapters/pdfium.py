@@ -21,6 +21,7 @@ JOINED_HYPHEN = "\ufffe"  # PDFium's mark for a hyphen that only breaks a word o
 LIGATURES = str.maketrans({"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"})
 NO_TITLES = frozenset({"untitled", "(anonymous)", "document", "untitled spreadsheet", "microsoft word"})
 GARBLED_SHARE = 0.3
+BOLD = 600
 NAMED_PAGES = 20
 
 
@@ -121,7 +122,7 @@ def _spans(text: str) -> Iterator[tuple[int, int]]:
 
 
 class _Boxes:
-    """Where letters stand on a page: two look-ups per line."""
+    """Where letters stand on a page: the first and last letter tell for the line."""
 
     def __init__(self, text_page: object, height: float) -> None:
         self._page = text_page
@@ -135,17 +136,18 @@ class _Boxes:
         words = one_line(raw.replace(JOINED_HYPHEN + "\r\n", "").replace(JOINED_HYPHEN, "").translate(LIGATURES))
         if turned or not stripped:
             return Line(words)
-        first = start + len(raw) - len(raw.lstrip())
-        left, size, top = self._box(first)
-        right = self._box(first + len(stripped) - 1, right=True)[0]
-        return Line(words, round(size, 1), top, left, right)
+        index = start + len(raw) - len(raw.lstrip())
+        first, last = self._letter(index), self._letter(index + len(stripped) - 1)
+        size = min(first.size, last.size)  # drop caps and signs of other fonts are larger
+        return Line(words, round(size, 1), first.top, first.left, last.right, first.bold and last.bold)
 
-    def _box(self, index: int, *, right: bool = False) -> tuple[float, float, float]:
+    def _letter(self, index: int) -> Line:
         n = pdfium_c.FPDFText_GetCharIndexFromTextIndex(self._page, index)
         if not pdfium_c.FPDFText_GetLooseCharBox(self._page, n, ctypes.byref(self._rectangle)):
-            return 0.0, 0.0, 0.0
+            return Line("")
         box = self._rectangle
-        return (box.right if right else box.left), box.top - box.bottom, self._height - box.bottom
+        bold = pdfium_c.FPDFText_GetFontWeight(self._page, n) >= BOLD
+        return Line("", box.top - box.bottom, self._height - box.bottom, box.left, box.right, bold)
 
 
 def _garbled(lines: Sequence[Line]) -> bool:
