@@ -10,6 +10,7 @@ from unicodedata import combining
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from retrieval.adapters.e5_weights import E5Weights
+from retrieval.adapters.surrogates import without_surrogates
 
 BEGIN, END, UNKNOWN = 0, 2, 3
 _SPECIAL_PIECES = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
@@ -43,12 +44,12 @@ class E5Tokenizer:
 
         Spans never go back, but may repeat: one character such as `½` can make several tokens.
         """
-        spans = self._tokenizer.encode(text, add_special_tokens=False).offsets
+        spans = self._tokenizer.encode(without_surrogates(text), add_special_tokens=False).offsets
         return [(start, _after_accents(text, end)) for start, end in spans]
 
     def ids(self, text: str, limit: int) -> list[int]:
         """Begin, the text's tokens, end: never more than `limit` ids, the text being cut."""
-        ids: list[int] = self._tokenizer.encode(text).ids
+        ids: list[int] = self._tokenizer.encode(without_surrogates(text)).ids
         return ids if len(ids) <= limit else [*ids[: limit - 1], END]
 
 

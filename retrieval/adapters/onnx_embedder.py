@@ -17,6 +17,7 @@ from retrieval.adapters.e5_tokenizer import E5Tokenizer
 from retrieval.adapters.model_manifest import manifest_digests
 from retrieval.adapters.onnx_bulk import BulkEncoder
 from retrieval.adapters.onnx_encoder import DIMENSIONS, MAX_TOKENS, MODEL, OnnxEncoder, load_tokenizer
+from retrieval.adapters.surrogates import without_surrogates
 from retrieval.model import EmbedderIdentity, Matrix
 
 NAME = "multilingual-e5-small-enpt-int8"
@@ -63,7 +64,7 @@ class OnnxEmbedder:
 
     async def embed_passages(self, texts: Sequence[str]) -> Matrix:
         """Vectors of passages, made in the child process. Raises EmbedderUnavailable, ModelFileDamaged."""
-        return await self._bulk.encode([PASSAGE + text for text in texts])
+        return await self._bulk.encode([PASSAGE + without_surrogates(text) for text in texts])
 
     async def close(self) -> None:
         """End the child and the threads; closing twice is harmless."""
