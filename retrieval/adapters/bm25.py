@@ -20,7 +20,7 @@ _NAMES: dict[Language, str] = {"en": "english", "pt": "portuguese"}
 
 
 class Bm25Encoder:
-    """Port `SparseEncoder`. Terms are stemmed in the text's language; accents do not count (`ferias` finds `férias`)."""
+    """Port `SparseEncoder`. Terms are stemmed by language; accents do not count (`ferias` finds `férias`)."""
 
     def __init__(self) -> None:
         self._encoders = {language: Bm25(_config(name)) for language, name in _NAMES.items()}

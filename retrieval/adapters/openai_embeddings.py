@@ -35,7 +35,7 @@ class OpenAIEmbeddings:
         ca_file: Path | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """`url` with or without `/v1`; the server must take `max_tokens`; without `prefixes` the model's name decides."""
+        """`url` with or without `/v1`; it must take `max_tokens`; without `prefixes` the model's name decides."""
         root = url.rstrip("/").removesuffix("/embeddings").removesuffix("/v1")
         self._url = f"{root}/v1/embeddings"
         self._model = model
