@@ -1,7 +1,7 @@
 """Finds the character set of text that does not say it.
 
-In order of certainty: byte order mark, UTF-16/32 by its zero bytes, valid UTF-8, what the file declares, dense high bytes
-(East Asian and Cyrillic sets, told apart by charset-normalizer), and last the Windows set of western Europe.
+In order of certainty: byte order mark, UTF-16/32 by its zero bytes, valid UTF-8, what the file declares, dense high
+bytes (East Asian and Cyrillic sets, told apart by charset-normalizer), and last the Windows set of western Europe.
 """
 
 import codecs

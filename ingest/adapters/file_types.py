@@ -1,6 +1,6 @@
 """What a file is: by its bytes first, by its name second, and an error where the two disagree.
 
-A header of the request or a file's name proves nothing; the wrong parser on the wrong bytes is how parsers are attacked.
+Neither a request's header nor a file's name proves anything; the wrong parser on the wrong bytes is a way to attack it.
 """
 
 import re

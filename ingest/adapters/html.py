@@ -19,10 +19,11 @@ from retrieval.model import BlockKind, ParsedDocument
 
 DECLARED = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w.:-]{1,40})", re.IGNORECASE)
 HEADINGS = {f"h{level}": level for level in range(1, 7)}
-INLINE = frozenset(
-    "a abbr acronym b bdi bdo big cite code data del dfn em font i img ins kbd label mark q rp rt ruby s samp small span "
-    "strike strong sub sup time tt u var wbr input button select option".split()
-)
+INLINE_NAMES = """
+    a abbr acronym b bdi bdo big cite code data del dfn em font i img ins kbd label mark q rp rt ruby s samp small span
+    strike strong sub sup time tt u var wbr input button select option
+"""
+INLINE = frozenset(INLINE_NAMES.split())
 LINE_BREAK = "\u2028"
 
 

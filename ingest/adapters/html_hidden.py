@@ -12,9 +12,10 @@ from lxml.html import HtmlElement
 
 from ingest.adapters.visible_text import one_line
 
-NEVER_TEXT = frozenset(
-    "script style template noscript head iframe object embed svg math canvas audio video map datalist nav".split()
-)
+NEVER_TEXT_NAMES = """
+    script style template noscript head iframe object embed svg math canvas audio video map datalist nav
+"""
+NEVER_TEXT = frozenset(NEVER_TEXT_NAMES.split())
 HIDING = re.compile(
     r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)|opacity\s*:\s*0*\.?0*\s*(?:%|!|;|$)"
     r"|(?:left|top|right|text-indent)\s*:\s*-\d{4,}(?:\.\d+)?\s*(?:px|pt|em|rem)?|clip\s*:\s*rect\(\s*0[^)]*0\s*\))",

@@ -9,7 +9,8 @@ from ingest.adapters.visible_text import one_line
 
 LAYOUT_CELL = 600  # characters; a cell that long is a column of prose, not a value
 WIDEST_SPAN = 50
-GLUED = frozenset({"a", "abbr", "b", "code", "em", "font", "i", "mark", "s", "small", "span", "strong", "sub", "sup", "u"})
+GLUED_NAMES = "a abbr b code em font i mark s small span strong sub sup u"
+GLUED = frozenset(GLUED_NAMES.split())
 
 
 def is_data_table(table: HtmlElement) -> bool:

@@ -14,9 +14,8 @@ from retrieval.model import Block, BlockKind, Page, ParsedDocument
 
 LENGTH = struct.Struct(">Q")
 OVERHEAD = 2**20
-ERRORS = {
-    error.code: error for error in vars(errors).values() if isinstance(error, type) and issubclass(error, UnreadableDocument)
-}
+KNOWN = (error for error in vars(errors).values() if isinstance(error, type) and issubclass(error, UnreadableDocument))
+ERRORS = {error.code: error for error in KNOWN}
 
 
 def request(data: bytes, name: str) -> bytes:

@@ -1,7 +1,7 @@
 """Finds paragraphs and headings in the lines of PDF pages: a PDF knows only where each letter stands.
 
-A paragraph ends where the gap to the next line is wider than usual or the type size changes; a heading is a short
-paragraph set larger or bolder than the body. Lines that reach the right edge are joined, others (tables, addresses, verses) stay
+A paragraph ends where the gap to the next line is wider than usual or the type changes; a heading is a short paragraph
+set larger or bolder than the body. Lines that reach the right edge are joined, others (tables, addresses, verses) stay
 apart. On pages whose text runs sideways the lines are kept as they come.
 """
 
@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from retrieval.model import BlockKind
 
@@ -88,7 +89,7 @@ def _paragraphs(lines: Sequence[Line]) -> Iterator[list[Line]]:
 
 
 def _usual_distance(lines: Sequence[Line]) -> float:
-    below = (round(after.top - before.top, 0) for before, after in zip(lines, lines[1:], strict=False))
+    below = (round(after.top - before.top, 0) for before, after in pairwise(lines))
     usual = Counter(distance for distance in below if distance > 1).most_common(1)
     return usual[0][0] if usual else 0.0
 
@@ -121,7 +122,7 @@ def _joined(lines: Sequence[Line]) -> str:
     edge = max(line.right for line in lines)
     start = min(line.left for line in lines)
     pieces = [lines[0].text]
-    for before, line in zip(lines, lines[1:], strict=False):
+    for before, line in pairwise(lines):
         full = before.right >= start + RIGHT_EDGE * (edge - start) > start
         column = line.top < before.top - 1
         pieces.append(" " if (full or column) and not ITEM.match(line.text) else "\n")

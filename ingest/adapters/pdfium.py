@@ -1,6 +1,6 @@
-"""Reads PDF with PDFium, 20 to 50 times as fast as the alternatives and in 40 MB. Not thread-safe: one call per process.
+"""Reads PDF with PDFium, 20 to 50 times as fast as the alternatives, in 40 MB. Not thread-safe: one call a process.
 
-Invisible text (render mode 3) is kept: it is the layer that text recognition writes. What forms hold is read as printed.
+Invisible text (render mode 3) is kept: it is the layer that text recognition writes. Forms are read as if printed.
 """
 
 import ctypes

@@ -1,8 +1,8 @@
 """Takes away from a process what parsing does not need: memory, processor time, files to write, the network.
 
-Network: a network namespace of its own without any interface where the kernel allows it (`unshare`, no root needed), and
-everywhere an audit hook that refuses sockets, new processes and writing files. The hook holds against Python code; the
-namespace and the limits hold against native code too. Not taken away: reading files the server's user may read.
+Network: a network namespace of its own without any interface where the kernel allows it (`unshare`, no root needed),
+and everywhere an audit hook that refuses sockets, new processes and writing files. The hook holds against Python code,
+the namespace and the limits against native code too. Not taken away: reading files the server's user may read.
 """
 
 import ctypes
@@ -21,11 +21,12 @@ PR_SET_NO_NEW_PRIVS = 38
 OPEN_FILES = 128
 NICE = 10
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-FORBIDDEN = frozenset(
-    "socket.__new__ socket.connect socket.bind socket.getaddrinfo socket.gethostbyname socket.sendto subprocess.Popen "
-    "os.system os.exec os.posix_spawn os.spawn os.fork os.forkpty os.mkdir os.rename os.remove os.rmdir os.link "
-    "os.symlink os.chmod os.chown os.truncate os.putenv shutil.move shutil.rmtree tempfile.mkstemp tempfile.mkdtemp".split()
-)
+FORBIDDEN_EVENTS = """
+    socket.__new__ socket.connect socket.bind socket.getaddrinfo socket.gethostbyname socket.sendto subprocess.Popen
+    os.system os.exec os.posix_spawn os.spawn os.fork os.forkpty os.mkdir os.rename os.remove os.rmdir os.link
+    os.symlink os.chmod os.chown os.truncate shutil.move shutil.rmtree tempfile.mkstemp tempfile.mkdtemp
+"""
+FORBIDDEN = frozenset(FORBIDDEN_EVENTS.split())
 
 
 def confine(limits: ParseLimits) -> None:

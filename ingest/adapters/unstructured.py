@@ -26,7 +26,6 @@ from ingest.model import ParseLimits
 from retrieval.model import BlockKind, ParsedDocument
 
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
-REPLACED = ("sent_tokenize", "word_tokenize", "contains_verb")
 CORE_TITLE = "{http://purl.org/dc/elements/1.1/}title"
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 WORD = re.compile(r"\w+|[^\w\s]")
@@ -47,9 +46,9 @@ def _is_narrative(text: str) -> bool:
     return len(_words(text)) > 4
 
 
-text_type.sent_tokenize = _sentences
-text_type.word_tokenize = _words
-text_type.contains_verb = _is_narrative
+REPLACED = {"sent_tokenize": _sentences, "word_tokenize": _words, "contains_verb": _is_narrative}
+for _name, _function in REPLACED.items():
+    setattr(text_type, _name, _function)
 
 
 def read(data: bytes, limits: ParseLimits) -> ParsedDocument:

@@ -21,7 +21,7 @@ SPACE_RUNS = re.compile(r"[ \t\n\r\f]+")
 
 
 def clean(text: str) -> tuple[str, int]:
-    """NFC, lines ended by a line feed, plain spaces, no control characters; and how many invisible ones were removed."""
+    """NFC, lines ended by a line feed, plain spaces, no control characters; and how many invisible were removed."""
     text = LINE_ENDS.sub("\n", text)
     text = DROPPED.sub("", text)
     if text.isascii():
