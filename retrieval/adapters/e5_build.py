@@ -12,7 +12,7 @@ from retrieval.adapters.model_manifest import write_manifest
 from retrieval.adapters.onnx_encoder import MODEL, TOKENIZER, OnnxEncoder, load_tokenizer
 from retrieval.errors import ModelFileDamaged
 
-# Texts with the vectors that the same weights give in float32, by the reference in tests/unit/test_e5_graph.py.
+# Texts with the vectors that the same weights give in float32, by the reference in tests/integration/test_e5_graph.py.
 GOLDEN = Path(__file__).with_name("e5_golden.json")
 LEAST_COSINE = 0.998
 
