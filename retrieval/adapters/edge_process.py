@@ -16,6 +16,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from uuid import UUID
 
@@ -159,7 +160,9 @@ def _listen(path: Path) -> socket.socket:
 def _wait_for_end(descriptor: int, loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
     while os.read(descriptor, 4096):
         pass
-    loop.call_soon_threadsafe(stop.set)
+    # When the process was told to end by a signal, the loop may be gone before its parent lets go.
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(stop.set)
 
 
 def _say(**fields: str) -> None:

@@ -28,7 +28,8 @@ log = structlog.get_logger()
 class EdgeProcess:
     """The index process of `folder`, answering on `socket_path`; an async context manager.
 
-    The socket's path may have 107 bytes at most: choose a short one, such as in the run-time folder.
+    The socket's path may have 107 bytes at most: choose a short one, such as in the run-time folder. `ready_within` and
+    `stop_within` are seconds; a process that needs longer to stop is killed, which costs nothing that was acknowledged.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class EdgeProcess:
         queue_length: int = 64,
         pauses: Sequence[float] = PAUSES,
         ready_within: float = 60.0,
+        stop_within: float = 15.0,
     ) -> None:
         if len(os.fsencode(socket_path)) > LONGEST_ADDRESS:
             raise PermanentFailure(
@@ -50,13 +52,14 @@ class EdgeProcess:
         self._command = [sys.executable, "-P", "-m", MODULE, *options]
         self._pauses = pauses
         self._ready_within = ready_within
+        self._stop_within = stop_within
         self._process: asyncio.subprocess.Process | None = None
         self._watch: asyncio.Task[None] | None = None
 
     @property
     def pid(self) -> int | None:
-        """The process that runs now; None before the start and after the stop."""
-        return None if self._process is None else self._process.pid
+        """The process that runs now; None before the start, after the stop, and while a dead one is replaced."""
+        return None if self._process is None or self._process.returncode is not None else self._process.pid
 
     async def start(self) -> None:
         """Return when the process answers. Raises DataFolderInUse, IndexDamaged, StoreUnavailable."""
@@ -70,7 +73,7 @@ class EdgeProcess:
             with suppress(asyncio.CancelledError):
                 await self._watch
         if self._process is not None:
-            await _end(self._process)
+            await self._end(self._process)
         self._watch = self._process = None
 
     async def __aenter__(self) -> Self:
@@ -105,7 +108,7 @@ class EdgeProcess:
         try:
             await self._until_ready(process)
         except (LastroError, asyncio.CancelledError):
-            await _end(process)
+            await self._end(process)
             raise
         return process
 
@@ -121,13 +124,13 @@ class EdgeProcess:
         if state["state"] != "ready":
             raise FAILURES.get(state["code"], PermanentFailure)(state["message"])
 
-
-async def _end(process: asyncio.subprocess.Process, patience: float = 15.0) -> None:
-    """Close its standard input, which asks it to flush and end; kill it when it does not."""
-    if process.stdin is not None:
-        process.stdin.close()
-    try:
-        await asyncio.wait_for(process.wait(), patience)
-    except TimeoutError:
-        process.kill()
-        await process.wait()
+    async def _end(self, process: asyncio.subprocess.Process) -> None:
+        """Close its standard input, which asks it to flush and end; kill it when it does not."""
+        if process.stdin is not None:
+            process.stdin.close()
+        try:
+            await asyncio.wait_for(process.wait(), self._stop_within)
+        except TimeoutError:
+            log.warning("index_process.killed", pid=process.pid)
+            process.kill()
+            await process.wait()

@@ -25,8 +25,11 @@ FULL_SCAN_THRESHOLD = 1_000
 
 def collection_name(alias: str, identity: IndexIdentity) -> str:
     """A name that tells people the model and never collides."""
-    digest = sha256(json.dumps(asdict(identity), sort_keys=True).encode()).hexdigest()[:12]
-    model = re.sub(r"[^a-z0-9]+", "-", identity.embedder.name.lower()).strip("-")[:40]
+    embedder = identity.embedder
+    # Field by field: another field in the value must not rename the collections that exist.
+    parts = [embedder.name, embedder.dimensions, embedder.max_tokens, embedder.digest, identity.sparse]
+    digest = sha256(json.dumps(parts).encode()).hexdigest()[:12]
+    model = re.sub(r"[^a-z0-9]+", "-", embedder.name.lower()).strip("-")[:40]
     return f"{alias}-{model}-{digest}"
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from json import JSONDecodeError
 
 from qdrant_client.common.client_exceptions import QdrantException
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
@@ -19,7 +20,7 @@ def server_errors() -> Iterator[None]:
         yield
     except UnexpectedResponse as error:
         raise _of_status(error.status_code or 500, error.content) from error
-    except (ResponseHandlingException, QdrantException) as error:
+    except (ResponseHandlingException, QdrantException, JSONDecodeError) as error:
         raise StoreUnavailable(f"Qdrant does not answer as it should: {_kind_of(error)}.") from error
     except (RuntimeError, AssertionError) as error:
         # A client that was closed, and an answer that lacks its result.

@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import URL, Connection, event, make_url
+from sqlalchemy import URL, Connection, Table, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -49,6 +50,10 @@ class Database:
     def dialect(self) -> str:
         """`sqlite` or `postgresql`."""
         return self.url.get_backend_name()
+
+    def insert(self, table: Table) -> postgresql.Insert | sqlite.Insert:
+        """An INSERT that knows `on_conflict_do_nothing` and `on_conflict_do_update`, in this database's dialect."""
+        return sqlite.insert(table) if self.dialect == "sqlite" else postgresql.insert(table)
 
     async def migrate(self) -> None:
         """Bring the tables up to date. Safe when several processes do it at once; raises PermanentFailure."""

@@ -13,8 +13,7 @@ DATABASE = "Check `database_url`, and the database's own log."
 RESTORE = "Restore a backup; the database file is damaged or is not one of Lastro's."
 
 # SQLite's error codes, without the extended part in the upper bits (https://sqlite.org/rescode.html).
-SQLITE_FULL, SQLITE_CORRUPT, SQLITE_NOTADB = 13, 11, 26
-SQLITE_LASTING = {SQLITE_CORRUPT, SQLITE_NOTADB}
+SQLITE_ERROR, SQLITE_READONLY, SQLITE_CORRUPT, SQLITE_FULL, SQLITE_NOTADB = 1, 8, 11, 13, 26
 # Classes of PostgreSQL's error codes that pass by themselves: connection, rollback, resources, operator, system.
 POSTGRES_PASSING = {"08", "40", "53", "55", "57", "58"}
 POSTGRES_DISK_FULL = "53100"
@@ -56,8 +55,10 @@ def from_sqlite(number: int, message: str) -> LastroError:
     """By SQLite's primary error code; its messages name tables and columns, never values."""
     if number == SQLITE_FULL:
         return DiskFull()
-    if number in SQLITE_LASTING:
+    if number in {SQLITE_CORRUPT, SQLITE_NOTADB}:
         return PermanentFailure("The database file cannot be read.", remedy=RESTORE)
+    if number in {SQLITE_ERROR, SQLITE_READONLY}:
+        return StoreRefused(f"The database refuses what is asked of it: {message}.", remedy=DATABASE)
     return StoreUnavailable(f"The database does not answer: {message}.", remedy=DATABASE)
 
 
