@@ -15,7 +15,17 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ingest.errors import UnreadableDocument
-from retrieval.errors import LastroError, NotFound, PermanentFailure, TemporaryFailure, UnknownLabel, WrongEmbedder
+from retrieval.errors import (
+    IndexDamaged,
+    LastroError,
+    ModelFileDamaged,
+    NotFound,
+    PermanentFailure,
+    StoreRefused,
+    TemporaryFailure,
+    UnknownLabel,
+    WrongEmbedder,
+)
 from serving.errors import ModelRejected, QuestionInvalid, WrongModel
 
 log = structlog.get_logger()
@@ -106,6 +116,9 @@ STATUS: dict[type[LastroError], int] = {
     WrongModel: 503,
     ModelRejected: 503,
     WrongEmbedder: 503,
+    StoreRefused: 503,
+    IndexDamaged: 503,
+    ModelFileDamaged: 503,
     TemporaryFailure: 503,
     LastroError: 500,
 }

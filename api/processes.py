@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import httpx
@@ -105,10 +105,11 @@ class Child:
 
 
 class Tree:
-    """The children of one server, in the order of their start; they stop in the reverse order."""
+    """The children of one server, in the order of their start; they stop in the reverse order, after `stopping`."""
 
-    def __init__(self, children: Sequence[Child]) -> None:
+    def __init__(self, children: Sequence[Child], *, stopping: Callable[[], None] = lambda: None) -> None:
         self.children = children
+        self.stopping = stopping
 
     async def run(self, stop: asyncio.Event) -> None:
         """Keep all of them running until `stop`. Raises ChildCannotStart."""
@@ -118,6 +119,7 @@ class Tree:
             await asyncio.wait({stopping, *runs}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             stopping.cancel()
+            self.stopping()
             for child in reversed(self.children):
                 await child.stop()
             for run in runs:

@@ -62,7 +62,10 @@ class EmbedderSettings(WithKey):
     kind: Literal["onnx", "sentence-transformers", "openai"] = "onnx"
     model: str = ""
     url: str = ""
+    ca_file: Path | None = None
     timeout_seconds: float = Field(default=60.0, gt=0)
+    max_tokens: int = Field(default=512, ge=64)
+    allow_download: bool = False
 
 
 class LlmSettings(WithKey):
@@ -71,6 +74,7 @@ class LlmSettings(WithKey):
     kind: Literal["auto", "openai-compatible", "llama-cpp", "extractive"] = "auto"
     url: str = ""
     model: str = ""
+    ca_file: Path | None = None
     timeout_seconds: float = Field(default=120.0, gt=0)
     threads: int = Field(default=0, ge=0)
 

@@ -41,8 +41,8 @@ def list_keys(as_json: AsJson = False) -> None:
     """All keys, without their secrets."""
     items = everything("/v1/keys", as_json=as_json)
     if not as_json:
-        rows = [(i["id"], i["user"], i["created"], "revoked" if i["revoked"] else "") for i in items]
-        table("", ("id", "user", "created", "state"), list(rows))
+        rows = [(i["id"], i["user"], f"…{i['hint']}", i["created"], i["revoked"] or "") for i in items]
+        table("", ("id", "user", "key", "created", "revoked"), list(rows))
 
 
 @keys.command()

@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 
 from api.client import Json
-from api.commands.output import FAILED, AsJson, out, run, show_json, table
+from api.commands.output import FAILED, AsJson, run, show_json, table
 from api.settings import load_settings
-from api.wiring.models import model_store
+from api.wiring.models import ModelStore, to_stderr
 
 app = typer.Typer(no_args_is_help=True, help="List, fetch and check model files.")
 Names = Annotated[list[str] | None, typer.Argument(help="Default: all that the settings need.")]
@@ -16,8 +16,12 @@ Names = Annotated[list[str] | None, typer.Argument(help="Default: all that the s
 @app.command("list")
 def list_models(as_json: AsJson = False) -> None:
     """The models that Lastro knows, and whether they are here."""
-    store = model_store(load_settings())
-    items: list[Json] = [{"name": name, "path": str(store.present(name) or "")} for name in store.names()]
+
+    async def work() -> list[Json]:
+        store = ModelStore(load_settings())
+        return [{"name": name, "path": str(store.present(name) or "")} for name in store.names()]
+
+    items = run(work, as_json=as_json)
     if as_json:
         show_json({"items": items, "next": None})
     else:
@@ -29,8 +33,8 @@ def pull(names: Names = None, as_json: AsJson = False) -> None:
     """Fetch models, each file checked against its pinned SHA-256; what is here already is not fetched again."""
 
     async def work() -> list[Json]:
-        store = model_store(load_settings())
-        return [{"name": name, "path": str(await store.ensure(name))} for name in names or store.names()]
+        store = ModelStore(load_settings(), to_stderr)
+        return [{"name": name, "path": str(await store.pull(name))} for name in names or store.needed()]
 
     items = run(work, as_json=as_json)
     show_json({"items": items}) if as_json else table("", ("name", "path"), [tuple(i.values()) for i in items])
@@ -41,12 +45,10 @@ def verify(names: Names = None, as_json: AsJson = False) -> None:
     """Check the files that are here against their pinned SHA-256; exit code 1 if one is missing or damaged."""
 
     async def work() -> list[Json]:
-        store = model_store(load_settings())
-        return [{"name": name, "state": await state_of(store, name)} for name in names or store.names()]
+        store = ModelStore(load_settings())
+        return [{"name": name, "state": await store.state(name)} for name in names or store.needed()]
 
     items = run(work, as_json=as_json)
     show_json({"items": items}) if as_json else table("", ("name", "state"), [tuple(i.values()) for i in items])
-    if any(item["state"] == "damaged" for item in items):
+    if any(item["state"] != "ok" for item in items):
         raise typer.Exit(FAILED)
-    if not as_json and not items:
-        out.print("There are no models.")

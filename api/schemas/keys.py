@@ -1,6 +1,6 @@
 """Users and keys over the wire. A key is shown once, when it is made."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from pydantic import Field
@@ -10,14 +10,16 @@ from api.auth import User
 from api.schemas.shapes import Given, Shown, Time
 
 RoleName = Literal["reader", "contributor", "curator", "administrator"]
-NAME = r"^[^\s:/\\][^\s]{0,199}$"
+# Names stand in lists with commas and before a slash in the names of sources.
+Name = Annotated[str, Field(pattern=r"^[^\s/\\,]{1,200}$")]
+Group = Annotated[str, Field(pattern=r"^[^\s,](?:[^,\n]{0,198}[^\s,])?$")]
 
 
 class KeyAsked(Given):
     """`POST /v1/keys`: makes the user or gives them exactly these rights, and makes a key."""
 
-    user: str = Field(pattern=NAME)
-    groups: frozenset[str] = frozenset()
+    user: Name
+    groups: frozenset[Group] = frozenset()
     clearance: str | None = None
     role: RoleName = "reader"
 
@@ -36,13 +38,20 @@ class KeyShown(Shown):
 
     id: UUID
     user: str
+    hint: str
     created: Time
-    revoked: bool
+    revoked: Time | None
 
     @classmethod
     def of(cls, record: KeyRecord) -> Self:
         """From the table's row."""
-        return cls(id=record.id, user=record.user, created=record.created, revoked=record.revoked)
+        return cls(
+            id=record.id,
+            user=record.user,
+            hint=record.hint,
+            created=record.created,
+            revoked=record.revoked,
+        )
 
 
 class KeysShown(Shown):
