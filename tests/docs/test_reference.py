@@ -1,4 +1,4 @@
-"""The reference is complete: every setting, error code, route and metric stands in it, and nothing that does not exist."""
+"""The reference is complete: every setting, error code, route and metric stands in it, and nothing else."""
 
 import re
 from collections.abc import Iterator

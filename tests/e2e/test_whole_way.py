@@ -22,14 +22,14 @@ pytestmark = [pytest.mark.models, pytest.mark.slow, pytest.mark.xdist_group("ser
 LASTRO = str(Path(sys.executable).parent / "lastro")
 PORTUGUESE = {
     1: "Regulamento de férias da Oficina Aurora. Este regulamento aplica-se a todos os trabalhadores da oficina.",
-    2: "Cada trabalhador tem direito a 25 dias úteis de férias por ano. O pedido de férias é entregue ao chefe de equipa "
-    "com pelo menos 30 dias de antecedência.",
+    2: "Cada trabalhador tem direito a 25 dias úteis de férias por ano. O pedido de férias é entregue ao "
+    "chefe de equipa com pelo menos 30 dias de antecedência.",
     3: "As férias não gozadas até 31 de março do ano seguinte perdem-se, salvo acordo escrito com a direção.",
 }
 ENGLISH = (
     ("Travel policy", 1),
     (
-        "Employees book train tickets through the travel desk. First class is allowed on journeys of more than four hours.",
+        "Employees book train tickets through the travel desk. First class is allowed on journeys of over four hours.",
         0,
     ),
     ("Meals", 1),
