@@ -8,8 +8,8 @@ from hmac import compare_digest
 from uuid import UUID, uuid4
 
 from sqlalchemy import Select, insert, select, update
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.engine import Row
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.auth import KEY_PREFIX, Role, User, digest_of_key

@@ -46,10 +46,10 @@ async def serve_api(settings: Settings, *, supervised: bool, listener: int | Non
     with (
         given or listen(settings.server.host, settings.server.port) as sock,
         told_to_stop(supervised=supervised) as stop,
+        place(settings, supervised=supervised, url=address_of(sock)) as index,
     ):
-        with place(settings, supervised=supervised, url=address_of(sock)) as index:
-            async with api_parts(settings, index) as parts:
-                await answer(parts, sock, stop)
+        async with api_parts(settings, index) as parts:
+            await answer(parts, sock, stop)
 
 
 async def answer(parts: Parts, sock: socket.socket, stop: asyncio.Event) -> None:

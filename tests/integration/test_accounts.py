@@ -173,9 +173,7 @@ async def test_a_reply_is_forgotten_after_a_day(replies: SqlReplies, clock: Cloc
     assert await replies.begin("anna", "k", "f") is None
 
 
-async def test_a_claim_whose_process_died_is_free_once_no_request_can_still_run(
-    replies: SqlReplies, clock: Clock
-) -> None:
+async def test_a_claim_whose_process_died_is_free_in_time(replies: SqlReplies, clock: Clock) -> None:
     await replies.begin("anna", "k", "f")
     clock.now += timedelta(seconds=59)
     assert await replies.begin("anna", "k", "f") == Reply("f", 0, b"")

@@ -95,6 +95,18 @@ def counter() -> Counter:
 KEYED = {"Idempotency-Key": "k1"}
 
 
+def keyed_scope() -> Scope:
+    principal = Principal("main", "anna", frozenset(), LabelScale().lowest)
+    return {
+        "type": "http",
+        "method": "POST",
+        "path": "/v1/keys",
+        "query_string": b"",
+        "headers": [(b"idempotency-key", b"k")],
+        "state": {"caller": Caller(principal, Role.READER, uuid4())},
+    }
+
+
 async def test_without_a_key_every_request_is_carried_out(counter: Counter) -> None:
     async with counter.client() as http:
         assert [(await http.post("/v1/keys")).json()["n"] for _ in range(2)] == [1, 2]
@@ -113,7 +125,8 @@ async def test_a_repeat_gets_the_first_reply_and_nothing_is_done_again(counter: 
 async def test_forms_whose_boundary_differs_are_the_same_request(counter: Counter) -> None:
     async with counter.client() as http:
         for boundary in ("aaaa", "bbbbbb"):
-            body = f'--{boundary}\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n1\r\n--{boundary}--\r\n'
+            head = 'Content-Disposition: form-data; name="files"; filename="a"'
+            body = f"--{boundary}\r\n{head}\r\n\r\n1\r\n--{boundary}--\r\n"
             kind = f"multipart/form-data; boundary={boundary}"
             reply = await http.post("/v1/documents", content=body.encode(), headers={**KEYED, "content-type": kind})
             assert reply.json() == {"n": 1, "files": 1}
@@ -194,11 +207,7 @@ async def test_who_hangs_up_before_the_end_of_the_body_has_asked_nothing(counter
     async def send(message: Message) -> None:
         sent.append(message)
 
-    principal = Principal("main", "anna", frozenset(), LabelScale().lowest)
-    scope = {
-        "type": "http", "method": "POST", "path": "/v1/keys", "query_string": b"", "headers": [(b"idempotency-key", b"k")],
-        "state": {"caller": Caller(principal, Role.READER, uuid4())},
-    }  # fmt: skip
+    scope = keyed_scope()
     await Idempotency(counter.app, replies=counter.replies)(scope, receive, send)
     assert (sent, counter.done, counter.replies.replies) == ([], 0, {})
 
@@ -217,10 +226,6 @@ async def test_after_the_body_the_application_hears_the_client_itself(counter: C
 
     async def send(message: Message) -> None: ...
 
-    principal = Principal("main", "anna", frozenset(), LabelScale().lowest)
-    scope = {
-        "type": "http", "method": "POST", "path": "/v1/keys", "query_string": b"", "headers": [(b"idempotency-key", b"k")],
-        "state": {"caller": Caller(principal, Role.READER, uuid4())},
-    }  # fmt: skip
+    scope = keyed_scope()
     await Idempotency(app, replies=counter.replies)(scope, receive, send)
     assert heard == ["http.request", "http.disconnect", "http.disconnect"]

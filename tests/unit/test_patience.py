@@ -81,9 +81,13 @@ async def test_events_in_time_all_come() -> None:
 
 async def test_events_that_take_too_long_end_and_their_source_is_closed() -> None:
     closed = asyncio.Event()
-    seen = []
-    with pytest.raises(TimeoutError):
+    seen: list[int] = []
+
+    async def listen() -> None:
         async for n in within(0.05, numbers(closed, 0.03)):
             seen.append(n)
+
+    with pytest.raises(TimeoutError):
+        await listen()
     assert seen == [0]
     assert closed.is_set()

@@ -52,7 +52,7 @@ def test_an_unknown_name_in_the_file_is_refused_with_the_nearest_one(folder: Pat
 
 def test_an_unknown_section_is_refused(folder: Path) -> None:
     write(folder, "[qdrnt]\nurl = 'x'\n")
-    with pytest.raises(SettingsInvalid, match="qdrnt.url"):
+    with pytest.raises(SettingsInvalid, match=r"qdrnt\.url"):
         load_settings()
 
 
