@@ -7,6 +7,7 @@ from ingest.errors import NoTextFound
 from retrieval.model import Block, BlockKind, Page, ParsedDocument
 
 TITLE_CHARACTERS = 200
+FIRST_HEADINGS = 5  # a title page may begin with the name of the house
 TRAILING_SPACE = re.compile(r"[ \t]+(?=\n)")
 
 
@@ -45,13 +46,8 @@ class Composer:
         """Say something the reader of the job should know: counts and page numbers, never text."""
         self._warnings.append(warning)
 
-    @property
-    def visible_characters(self) -> int:
-        """How much was added so far."""
-        return sum(block.end - block.start for block in self._blocks)
-
     def finish(self, title: str = "") -> ParsedDocument:
-        """The document; without a title it is named by its first heading. Raises NoTextFound."""
+        """The document; without a title it is named by the highest of its first headings. Raises NoTextFound."""
         if not self._blocks:
             raise NoTextFound
         self._end_page()
@@ -61,15 +57,15 @@ class Composer:
         return ParsedDocument(
             text=text,
             media_type=self._media_type,
-            title=(one_line(clean(title)[0]) or self._first_heading(text))[:TITLE_CHARACTERS].strip(),
+            title=(one_line(clean(title)[0]) or self._top_heading(text))[:TITLE_CHARACTERS].strip(),
             pages=tuple(self._pages),
             blocks=tuple(self._blocks),
             warnings=tuple(self._warnings),
         )
 
-    def _first_heading(self, text: str) -> str:
-        headings = (block for block in self._blocks if block.kind is BlockKind.HEADING)
-        first = next(headings, None)
+    def _top_heading(self, text: str) -> str:
+        headings = [block for block in self._blocks if block.kind is BlockKind.HEADING][:FIRST_HEADINGS]
+        first = min(headings, key=lambda block: block.level, default=None)
         return one_line(text[first.start : first.end]) if first else ""
 
     def _continues_a_list(self, kind: BlockKind) -> bool:

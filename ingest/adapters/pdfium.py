@@ -4,6 +4,7 @@ Invisible text (render mode 3) is kept: it is the layer that text recognition wr
 """
 
 import ctypes
+import re
 from collections.abc import Iterator, Sequence
 
 import pypdfium2
@@ -21,7 +22,8 @@ JOINED_HYPHEN = "\ufffe"  # PDFium's mark for a hyphen that only breaks a word o
 LIGATURES = str.maketrans({"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"})
 NO_TITLES = frozenset({"untitled", "(anonymous)", "document", "untitled spreadsheet", "microsoft word"})
 GARBLED_SHARE = 0.3
-BOLD = 600
+BOLD = re.compile(rb"bold|black|heavy|semibold|demi", re.IGNORECASE)
+FONT_NAME_BYTES = 128
 NAMED_PAGES = 20
 
 
@@ -128,6 +130,7 @@ class _Boxes:
         self._page = text_page
         self._height = height
         self._rectangle = pdfium_c.FS_RECTF()
+        self._name = ctypes.create_string_buffer(FONT_NAME_BYTES)
 
     def line(self, start: int, end: int, text: str, turned: bool) -> Line:
         """The line `text[start:end]`; without a place where the page is turned or PDFium does not know."""
@@ -146,8 +149,12 @@ class _Boxes:
         if not pdfium_c.FPDFText_GetLooseCharBox(self._page, n, ctypes.byref(self._rectangle)):
             return Line("")
         box = self._rectangle
-        bold = pdfium_c.FPDFText_GetFontWeight(self._page, n) >= BOLD
-        return Line("", box.top - box.bottom, self._height - box.bottom, box.left, box.right, bold)
+        return Line("", box.top - box.bottom, self._height - box.bottom, box.left, box.right, self._bold(n))
+
+    def _bold(self, n: int) -> bool:
+        # The weight that PDFium tells is a guess that is often 400; fonts say it in their names.
+        length = pdfium_c.FPDFText_GetFontInfo(self._page, n, self._name, len(self._name), None)
+        return 0 < length <= len(self._name) and bool(BOLD.search(self._name.raw[:length]))
 
 
 def _garbled(lines: Sequence[Line]) -> bool:

@@ -39,6 +39,13 @@ def test_the_title_is_the_given_one_else_the_first_heading_else_nothing() -> Non
     assert len(titled("long " * 100, heading=False)) <= 200
 
 
+def test_the_highest_of_the_first_headings_is_the_title() -> None:
+    composer = Composer("text/plain")
+    for level, text in [(4, "The House"), (1, "Handbook"), (1, "Chapter")]:
+        composer.block(HEADING, text, level)
+    assert composer.finish().title == "Handbook"
+
+
 def test_blocks_without_visible_text_are_left_out() -> None:
     composer = Composer("text/plain")
     composer.block(TEXT, " \n\u200b ")

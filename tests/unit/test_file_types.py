@@ -1,4 +1,4 @@
-"""A file is what its bytes say; a name that says otherwise is an error, and a container is looked at before it is opened."""
+"""A file is what its bytes say; a name that says otherwise is an error; containers are checked before they are opened."""
 
 import io
 import stat

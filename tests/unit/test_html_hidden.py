@@ -91,7 +91,8 @@ def test_simple_selectors_of_hiding_rules_are_found(sheet: str, selectors: set[s
 def test_style_sheets_of_the_page_hide_by_class_id_and_tag() -> None:
     page = (
         "<style>.off{left:-9999px} #trap{display:none} aside{opacity:0} li.x{display:none}</style>"
-        '<i class="on off">one</i><i id="trap">two</i><aside>three four</aside><li class="x">five</li><i class="x">six</i>'
+        '<i class="on off">one</i><i id="trap">two</i><aside>three four</aside>'
+        '<li class="x">five</li><i class="x">six</i>'
     )
     assert left(page) == ("seensixtoo", Hidden(4, 5))
 
