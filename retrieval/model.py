@@ -182,6 +182,15 @@ class StoredDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredFiles:
+    """The files of one version: the digests of its original and of its parsed text."""
+
+    document_id: UUID
+    original: str
+    parsed: str
+
+
+@dataclass(frozen=True, slots=True)
 class EmbedderIdentity:
     """What makes two vectors comparable: kept with the index, compared at each start."""
 

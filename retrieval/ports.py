@@ -21,6 +21,7 @@ from retrieval.model import (
     SearchFilters,
     SparseVector,
     StoredDocument,
+    StoredFiles,
     StoreHits,
     StoreQuery,
 )
@@ -157,7 +158,7 @@ class CatalogueWriter(Protocol):
 
 
 class CatalogueAudit(Protocol):
-    """What only upkeep asks: no text, no reader."""
+    """What only upkeep and the index itself ask: without a reader, so nothing of it is ever shown to one."""
 
     async def versions(self) -> Mapping[UUID, StoredDocument]:
         """The current version of every document, and its number of chunks."""
@@ -167,6 +168,12 @@ class CatalogueAudit(Protocol):
 
     async def parsed_digest(self, document: UUID, version: str | None, *, reader: Principal) -> tuple[str, str]:
         """Digests of the version (None: the current one) and of its parsed text. Raises NotFound."""
+
+    async def files(self) -> Sequence[StoredFiles]:
+        """The files of every version of every document, the older ones too."""
+
+    async def written(self, document: UUID) -> tuple[DocumentVersion, Sequence[Chunk]]:
+        """The current version and its chunks in order, for embedding them again, never to be shown. Raises NotFound."""
 
     async def identity(self, index: IndexIdentity) -> IndexIdentity:
         """The identity the index was built with; `index` is written down if there was none."""
@@ -188,6 +195,9 @@ class Originals(Protocol):
     async def get(self, digest: str) -> bytes:
         """The bytes. Raises NotFound."""
 
+    async def has(self, digest: str) -> bool:
+        """Whether the bytes are there; does not read them."""
+
     async def delete(self, digest: str) -> None:
         """Remove the bytes; removing what is not there is harmless."""
 
@@ -200,6 +210,9 @@ class ParsedTexts(Protocol):
 
     async def get(self, digest: str) -> ParsedDocument:
         """The parsed document. Raises NotFound."""
+
+    async def has(self, digest: str) -> bool:
+        """Whether the parsed document is there; does not read it."""
 
 
 class ModelFiles(Protocol):

@@ -1,6 +1,6 @@
 """The catalogue in a database: what exists, and who may read it. SQLite and PostgreSQL behave alike."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import get_args
 from uuid import UUID
@@ -10,10 +10,19 @@ from sqlalchemy import select
 from retrieval.access import LabelScale, Principal
 from retrieval.adapters.sql_database import Database
 from retrieval.adapters.sql_reads import SqlReads
+from retrieval.adapters.sql_rows import CHUNK_COLUMNS, access_of, chunk_of, entry_of
 from retrieval.adapters.sql_tables import chunks, documents, index_identity, versions
-from retrieval.adapters.sql_writes import SqlWrites
+from retrieval.adapters.sql_writes import SqlWrites, readers_of
 from retrieval.errors import NotFound
-from retrieval.model import EmbedderIdentity, IndexIdentity, Language, StoredDocument
+from retrieval.model import (
+    Chunk,
+    DocumentVersion,
+    EmbedderIdentity,
+    IndexIdentity,
+    Language,
+    StoredDocument,
+    StoredFiles,
+)
 
 
 class SqlCatalogue(SqlReads, SqlWrites):
@@ -43,6 +52,26 @@ class SqlCatalogue(SqlReads, SqlWrites):
                 if (await connection.execute(any_chunk)).first() is not None:
                     found.add(language)
         return frozenset(found)
+
+    async def files(self) -> Sequence[StoredFiles]:
+        """The files of every version of every document, the older ones too."""
+        statement = select(versions.c.document_id, versions.c.digest, versions.c.parsed)
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(statement)).all()
+        return [StoredFiles(document, digest, parsed) for document, digest, parsed in rows]
+
+    async def written(self, document: UUID) -> tuple[DocumentVersion, Sequence[Chunk]]:
+        """The current version with its chunks in order, for embedding them again. Raises NotFound."""
+        whole = select(documents).where(documents.c.id == document)
+        texts = select(*CHUNK_COLUMNS).where(chunks.c.document_id == document).order_by(chunks.c.n)
+        async with self._database.snapshot() as connection:
+            row = (await connection.execute(whole)).mappings().one_or_none()
+            readers = await readers_of(connection, document)
+            found = (await connection.execute(texts)).mappings().all()
+        if row is None:
+            raise NotFound
+        entry = entry_of(row, access_of(row, readers, self._scale))
+        return entry.version, [chunk_of(chunk) for chunk in found]
 
     async def parsed_digest(self, document: UUID, version: str | None, *, reader: Principal) -> tuple[str, str]:
         """Digests of the version (None: the current one) and of its parsed text. Raises NotFound."""

@@ -17,7 +17,9 @@ from retrieval.adapters.sql_migrations import migrate
 from retrieval.errors import StoreRefused
 
 DRIVERS: Final = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
-WRITING: Final = {"lastro_writing": True}
+# An execution option that tells `begin_sqlite` what to do; PostgreSQL's driver begins by itself.
+BEGIN: Final = "lastro_begin"
+WRITING: Final = {BEGIN: "BEGIN IMMEDIATE"}
 
 
 class Database:
@@ -37,8 +39,11 @@ class Database:
         self._patience = patience_seconds
         self._engine = self._make_engine(pool_size)
         # SQLite's connections are in autocommit mode anyway, until `begin_sqlite` says otherwise.
-        readers = {} if self.dialect == "sqlite" else {"isolation_level": "AUTOCOMMIT"}
-        self._readers = self._engine.execution_options(**readers)
+        sqlite = self.dialect == "sqlite"
+        self._readers = self._engine.execution_options(**{} if sqlite else {"isolation_level": "AUTOCOMMIT"})
+        self._snapshots = self._engine.execution_options(
+            **{BEGIN: "BEGIN"} if sqlite else {"isolation_level": "REPEATABLE READ"}
+        )
 
     @classmethod
     def in_file(cls, path: Path, *, pool_size: int = 5, patience_seconds: float = 10.0) -> "Database":
@@ -65,6 +70,13 @@ class Database:
         """A connection for single reading statements, without the round trips of a transaction."""
         with store_errors():
             async with self._readers.connect() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
+        """A connection for several reading statements that see one and the same state."""
+        with store_errors():
+            async with self._snapshots.connect() as connection:
                 yield connection
 
     @asynccontextmanager
@@ -124,6 +136,7 @@ def prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
 
 
 def begin_sqlite(connection: Connection) -> None:
-    """Begin at once as a writer: a reader that turns into one fails when another was quicker."""
-    if connection.get_execution_options().get("lastro_writing"):
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    """Begin a writer at once as one: a reader that turns into a writer fails when another was quicker."""
+    begin = connection.get_execution_options().get(BEGIN)
+    if begin is not None:
+        connection.exec_driver_sql(begin)

@@ -1,14 +1,12 @@
 """Reading the catalogue: every statement is one snapshot, and every row goes through `allows()` before it leaves."""
 
-import base64
-import binascii
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 
 from retrieval.access import LabelScale, Principal, allows
+from retrieval.adapters.document_pages import cursor_of, place_of
 from retrieval.adapters.sql_database import Database
 from retrieval.adapters.sql_rows import CHUNK_COLUMNS, access_of, chunk_of, entry_of, grouped
 from retrieval.adapters.sql_tables import chunks, document_readers, documents
@@ -139,17 +137,7 @@ def whole_chunks(ids: Sequence[UUID], tenant: str) -> Select[tuple[object, ...]]
     )
 
 
-def cursor_of(last: CatalogueEntry) -> str:
-    """Where the next page begins."""
-    place = f"{last.added.isoformat()} {last.version.document_id}"
-    return base64.urlsafe_b64encode(place.encode()).decode()
-
-
 def after(cursor: str) -> ColumnElement[bool]:
-    """What comes after that place. Raises NotFound."""
-    try:
-        added_text, _, id_text = base64.urlsafe_b64decode(cursor.encode()).decode().partition(" ")
-        added, last = datetime.fromisoformat(added_text), UUID(id_text)
-    except (binascii.Error, ValueError) as error:
-        raise NotFound("There is no such page.", remedy="Begin again without a cursor.") from error
+    """What comes after that place in the list. Raises NotFound."""
+    added, last = place_of(cursor)
     return or_(documents.c.added < added, and_(documents.c.added == added, documents.c.id > last))

@@ -29,14 +29,15 @@ class SqlWrites:
         """Make the version the document's current one; returns the digest of the one it replaced, if any."""
         document = version.document_id
         values = document_values(version, chunks, parsed=parsed, pages=pages)
+        now = self._clock()
         async with self._database.writing() as connection:
-            before = await self._claim(connection, document, values)
+            before = await self._claim(connection, values, now)
             readers = await readers_of(connection, document)
             if any(before[name] != value for name, value in values.items()) or readers != version.access.readers:
-                changed = {**values, "updated": self._clock()}
+                changed = {**values, "updated": now}
                 await connection.execute(update(documents).where(documents.c.id == document), changed)
             await replace_readers(connection, document, version.access.readers)
-            await self._keep_version(connection, version, parsed)
+            await self._keep_version(connection, version, parsed, now)
             await replace_chunks(connection, document, chunks)
         return None if before["version"] == version.digest else str(before["version"])
 
@@ -56,18 +57,19 @@ class SqlWrites:
             await connection.execute(update(documents).where(documents.c.id == document), label)
             await replace_readers(connection, document, access.readers)
 
-    async def _claim(self, connection: AsyncConnection, document: UUID, values: Values) -> RowMapping:
+    async def _claim(self, connection: AsyncConnection, values: Values, now: datetime) -> RowMapping:
         """The document's row as it was, made if need be, and locked until the end of the transaction."""
-        now = self._clock()
         new = self._database.insert(documents).values(**values, added=now, updated=now)
         await connection.execute(new.on_conflict_do_nothing(index_elements=["id"]))
-        locked = select(documents).where(documents.c.id == document).with_for_update()
+        locked = select(documents).where(documents.c.id == values["id"]).with_for_update()
         return (await connection.execute(locked)).mappings().one()
 
-    async def _keep_version(self, connection: AsyncConnection, version: DocumentVersion, parsed: str) -> None:
+    async def _keep_version(
+        self, connection: AsyncConnection, version: DocumentVersion, parsed: str, now: datetime
+    ) -> None:
         about = {"parsed": parsed, "media_type": version.media_type, "size": version.size}
         key = {"document_id": version.document_id, "digest": version.digest}
-        new = self._database.insert(versions).values(**key, **about, created=self._clock())
+        new = self._database.insert(versions).values(**key, **about, created=now)
         await connection.execute(new.on_conflict_do_update(index_elements=list(key), set_=about))
 
     async def _locked(self, connection: AsyncConnection, document: UUID, reader: Principal) -> None:

@@ -1,6 +1,5 @@
 """A PostgreSQL of the tests' own: Debian's package, a temporary folder, a Unix socket, gone with the test run."""
 
-import asyncio
 import os
 import pwd
 import shutil
@@ -8,14 +7,20 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
+from retrieval.access import LabelScale
+from retrieval.adapters.memory import MemoryCatalogue
+from retrieval.adapters.sql_catalogue import SqlCatalogue
 from retrieval.adapters.sql_database import Database
+from retrieval.adapters.sql_migrations import migrate
+from retrieval.ports import Catalogue
 
 TEMPLATE = "lastro_template"
 # The server ends when its standard input does: it cannot outlive the test run, however that dies.
@@ -76,7 +81,7 @@ def postgres_folder() -> Iterator[Path]:
     try:
         wait_until_ready(programs, folder, server)
         execute(folder, f"CREATE DATABASE {TEMPLATE}")
-        asyncio.run(migrate(address(folder, TEMPLATE)))
+        migrate(make_url(address(folder, TEMPLATE)), patience_seconds=10)
         yield folder
     finally:
         assert server.stdin is not None
@@ -85,31 +90,32 @@ def postgres_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-async def migrate(url: str) -> None:
-    database = Database(url)
-    await database.migrate()
-    await database.close()
-
-
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated SQLite file to copy."""
     file = tmp_path_factory.mktemp("sqlite") / "template.db"
-    asyncio.run(migrate(f"sqlite:///{file}"))
+    migrate(make_url(f"sqlite:///{file}"), patience_seconds=10)
     return file
 
 
-NewUrl = Callable[[], str]
+@pytest.fixture
+def migrated_sqlite(sqlite_template: Path, tmp_path: Path) -> str:
+    """The address of a SQLite database with all tables and no rows."""
+    shutil.copy(sqlite_template, tmp_path / "lastro.db")
+    return f"sqlite:///{tmp_path / 'lastro.db'}"
+
+
+@pytest.fixture
+def migrated_postgresql(postgres_folder: Path) -> str:
+    """The address of a PostgreSQL database with all tables and no rows."""
+    return new_postgres(postgres_folder, TEMPLATE)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def migrated_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def migrated_url(request: pytest.FixtureRequest) -> str:
     """The address of a database with all tables and no rows, once for each kind of database."""
-    if request.param == "sqlite":
-        template: Path = request.getfixturevalue("sqlite_template")
-        shutil.copy(template, tmp_path / "lastro.db")
-        return f"sqlite:///{tmp_path / 'lastro.db'}"
-    return new_postgres(request.getfixturevalue("postgres_folder"), TEMPLATE)
+    url: str = request.getfixturevalue(f"migrated_{request.param}")
+    return url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -130,5 +136,28 @@ def new_postgres(folder: Path, template: str) -> str:
 async def database(migrated_url: str) -> AsyncIterator[Database]:
     """A migrated database, once on SQLite and once on PostgreSQL."""
     opened = Database(migrated_url)
+    yield opened
+    await opened.close()
+
+
+class Ticking:
+    """A clock that moves on by a second each time it is read."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        self.now += timedelta(seconds=1)
+        return self.now
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+async def catalogue(request: pytest.FixtureRequest) -> AsyncIterator[Catalogue]:
+    """An empty catalogue of each kind, with the default labels."""
+    if request.param == "memory":
+        yield MemoryCatalogue(LabelScale(), Ticking())
+        return
+    url = request.getfixturevalue(f"migrated_{request.param}")
+    opened = SqlCatalogue(Database(url), LabelScale(), Ticking())
     yield opened
     await opened.close()
