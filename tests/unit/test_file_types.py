@@ -1,4 +1,4 @@
-"""A file is what its bytes say; a name that says otherwise is an error; containers are checked before they are opened."""
+"""A file is what its bytes say, a name that says otherwise is an error, and containers are checked before opening."""
 
 import io
 import stat
