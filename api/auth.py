@@ -18,11 +18,11 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.errors import NotAllowed, NotSignedIn, problem_of
+from api.headers import ACTING
 from retrieval.access import LabelScale, Principal
 from retrieval.errors import LastroError, UnknownLabel
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
-ACTING = "Lastro-As"
 KEY_PREFIX = "lastro_"
 
 

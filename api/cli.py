@@ -2,20 +2,28 @@
 
 import typer
 
-from api.commands import documents, evaluate, jobs, keys, models
+from api.commands import documents, jobs, keys, models
 from api.commands.add import add
 from api.commands.ask import ask, search
 from api.commands.parse import parse
 from api.commands.server import api, serve, worker
 from api.commands.setup import doctor, init, status
+from api.logs import configure_logs
 
 app = typer.Typer(
     name="lastro",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Answers from your own documents, with the words they rest on. Nothing leaves this machine unless you say so.",
 )
+
+
+@app.callback()
+def quiet() -> None:
+    """Answers from your own documents, with the words they rest on. Nothing leaves this machine unless you say so."""
+    # What a command does itself is told by its output; the servers set their own level.
+    configure_logs("warning", process="command")
+
 
 for command in (init, serve, add, ask, search, parse, status, doctor, api, worker):
     app.command()(command)
@@ -25,7 +33,6 @@ for name, group in (
     ("keys", keys.keys),
     ("users", keys.users),
     ("models", models.app),
-    ("evaluate", evaluate.app),
 ):
     app.add_typer(group, name=name)
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import httpx
 
-from api.auth import ACTING
 from api.folder import DataFolder
+from api.headers import ACTING
 from api.settings import Settings, connection
-from api.wiring.application import embedded_application
+from api.wiring.entry import embedded_application
 
 ANSWER_SECONDS = 600.0
 Json = dict[str, Any]
@@ -123,6 +123,11 @@ def media_type(name: str) -> str:
     return mimetypes.guess_type(name)[0] or "application/octet-stream"
 
 
+def running_server(settings: Settings) -> str | None:
+    """The address of the server that commands talk to; None when they open the data folder themselves."""
+    return connection().url or DataFolder(settings.data_dir).server()
+
+
 @asynccontextmanager
 async def connected(settings: Settings, *, acting_as: str | None = None) -> AsyncIterator[Client]:
     """A client of the server that runs or, when none does, of the same application in this process.
@@ -131,7 +136,7 @@ async def connected(settings: Settings, *, acting_as: str | None = None) -> Asyn
     """
     given = connection()
     folder = DataFolder(settings.data_dir)
-    address = given.url or folder.server()
+    address = running_server(settings)
     headers = {"Authorization": f"Bearer {given.api_key or folder.token()}"}
     if acting_as is not None:
         headers[ACTING] = acting_as

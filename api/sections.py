@@ -91,6 +91,13 @@ class CloudSettings(WithKey):
 
     _split = field_validator("labels", mode="before")(split)
 
+    @field_validator("enabled")
+    @classmethod
+    def _not_yet(cls, value: bool) -> bool:
+        if value:
+            raise ValueError("this version has no fallback outside the building; leave it off")
+        return value
+
 
 class AnswerSettings(Section):
     """When an answer is good enough."""

@@ -19,7 +19,6 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
-from sqlalchemy import make_url
 
 from api.sections import (
     AnswerSettings,
@@ -83,6 +82,8 @@ class Settings(BaseSettings):
             return f"sqlite+aiosqlite:///{self.data_dir.absolute() / 'lastro.db'}"
         if self.database_password_file is None:
             return self.database_url
+        from sqlalchemy import make_url
+
         password = content_of(self.database_password_file)
         return make_url(self.database_url).set(password=password).render_as_string(hide_password=False)
 

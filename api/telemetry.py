@@ -1,17 +1,10 @@
-"""Logs as JSON on standard error and figures for Prometheus: action words, ids, counts; never text or names of files.
+"""Figures for Prometheus and a log line for each request: ids, counts, times; never text or paths."""
 
-What other packages log goes through here as well, without their tracebacks, which quote values.
-"""
-
-import logging
-import sys
 import time
-from collections.abc import Callable
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.typing import EventDict, Processor
 
 from api.errors import route_of
 from serving.model import Answer
@@ -20,49 +13,6 @@ log = structlog.get_logger()
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"})
-
-
-def configure_logs(level: str, *, process: str) -> None:
-    """One JSON line a record on standard error, from our loggers and from everybody else's."""
-    number = logging.getLevelNamesMapping()[level.upper()]
-    shared: list[Processor] = [
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        names_process(process),
-    ]
-    structlog.configure(
-        processors=[*shared, structlog.processors.JSONRenderer()],
-        wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )
-    root = logging.getLogger()
-    root.handlers = [VendorRecords(process)]
-    root.setLevel(max(number, logging.WARNING))
-
-
-def names_process(process: str) -> Callable[[object, str, EventDict], EventDict]:
-    """A processor that says which process of the tree speaks."""
-
-    def add(_logger: object, _method: str, event: EventDict) -> EventDict:
-        return {"process": process, **event}
-
-    return add
-
-
-class VendorRecords(logging.Handler):
-    """Writes other packages' records in our form; of an exception only its type."""
-
-    def __init__(self, process: str) -> None:
-        super().__init__()
-        self.logger = structlog.get_logger().bind(process=process)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """One record: where from, at which level, and its unfilled template, never its arguments."""
-        error = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
-        told = {"logger": record.name, "error": error, "template": str(record.msg)[:200] if record.args else None}
-        shown = {name: value for name, value in told.items() if value is not None}
-        self.logger.log(record.levelno, "vendor_log", **shown)
 
 
 class Metrics:

@@ -11,8 +11,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from api.client import Client, Json, Upload, connected
 from api.commands.jobs import finished
 from api.commands.output import FAILED, AsJson, err, out, run, show_json
+from api.found import Found
 from api.settings import Settings, load_settings
-from api.wiring.sources import Found, files_under
+from api.wiring.entry import files_under
 
 BATCH_FILES = 100
 BATCH_BYTES = 32 * 2**20

@@ -9,6 +9,7 @@ from typing import Annotated, TypeVar
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from api.client import Refused
 from api.folder import NotInitialised
@@ -60,7 +61,7 @@ def tell(code: str, message: str, remedy: str, *, as_json: bool) -> None:
     """Say what went wrong: on standard error for people, as the one document for programs."""
     if as_json:
         show_json({"error": {"code": code, "message": message, "remedy": remedy}})
-    err.print(f"[red]{message}[/red]" if not as_json else message, markup=not as_json)
+    err.print(message, markup=False, style=None if as_json else "red")
     if remedy:
         err.print(remedy, markup=False)
 
@@ -77,5 +78,5 @@ def table(title: str, columns: tuple[str, ...], rows: list[tuple[object, ...]]) 
     for column in columns:
         shown.add_column(column, overflow="fold")
     for row in rows:
-        shown.add_row(*(str(cell) for cell in row))
+        shown.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
     out.print(shown)

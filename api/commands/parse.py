@@ -8,7 +8,7 @@ import typer
 from api.client import Json
 from api.commands.output import AsJson, err, out, run, show_json
 from api.settings import load_settings
-from api.wiring.parsing import parser
+from api.wiring.entry import parsed
 
 
 def parse(
@@ -18,17 +18,13 @@ def parse(
     """Show what the parser sees of a file; exit code 1, with the reason, for a file that adding would refuse."""
 
     async def work() -> Json:
-        reader = parser(load_settings())
-        try:
-            parsed = await reader.parse(file.read_bytes(), file.name)
-        finally:
-            await reader.close()
+        seen = await parsed(load_settings(), file.read_bytes(), file.name)
         return {
-            "text": parsed.text,
-            "media_type": parsed.media_type,
-            "title": parsed.title,
-            "pages": [{"n": page.n, "start": page.start, "end": page.end} for page in parsed.pages],
-            "warnings": list(parsed.warnings),
+            "text": seen.text,
+            "media_type": seen.media_type,
+            "title": seen.title,
+            "pages": [{"n": page.n, "start": page.start, "end": page.end} for page in seen.pages],
+            "warnings": list(seen.warnings),
         }
 
     seen = run(work, as_json=as_json)

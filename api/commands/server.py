@@ -7,11 +7,10 @@ from typing import Annotated
 import typer
 
 from api.commands.output import FAILED, err, exit_code
+from api.logs import configure_logs
 from api.processes import CANNOT_START
-from api.serving_tree import serve_tree
 from api.settings import load_settings
-from api.telemetry import configure_logs
-from api.wiring.processes import serve_api, serve_worker
+from api.wiring import entry
 from retrieval.errors import LastroError, PermanentFailure
 
 Supervised = Annotated[bool, typer.Option("--supervised", hidden=True)]
@@ -22,7 +21,7 @@ def serve() -> None:
     try:
         settings = load_settings()
         configure_logs(settings.log_level, process="serve")
-        asyncio.run(serve_tree(settings))
+        asyncio.run(entry.serve(settings))
     except LastroError as error:
         err.print(error.message, markup=False)
         err.print(error.hint, markup=False)
@@ -34,7 +33,7 @@ def api(supervised: Supervised = False, listener: Annotated[int | None, typer.Op
     try:
         settings = load_settings()
         configure_logs(settings.log_level, process="api")
-        asyncio.run(serve_api(settings, supervised=supervised, listener=listener))
+        asyncio.run(entry.serve_api(settings, supervised=supervised, listener=listener))
     except LastroError as error:
         raise typer.Exit(give_up(error, supervised=supervised)) from error
 
@@ -44,7 +43,7 @@ def worker(supervised: Supervised = False) -> None:
     try:
         settings = load_settings()
         configure_logs(settings.log_level, process="worker")
-        asyncio.run(serve_worker(settings, supervised=supervised))
+        asyncio.run(entry.serve_worker(settings, supervised=supervised))
     except LastroError as error:
         raise typer.Exit(give_up(error, supervised=supervised)) from error
 

@@ -2,10 +2,10 @@
 
 import typer
 
-from api.client import Json, connected
+from api.client import Json, connected, running_server
 from api.commands.output import UNAVAILABLE, AsJson, err, out, run, show_json, table
 from api.settings import load_settings
-from api.wiring.application import diagnose, initialise
+from api.wiring.entry import differences, initialise
 
 
 def init(as_json: AsJson = False) -> None:
@@ -23,17 +23,24 @@ def init(as_json: AsJson = False) -> None:
 
 
 def status(as_json: AsJson = False) -> None:
-    """Whether everything that answering needs works; exit code 4 if not."""
+    """Whether a server runs and everything that answering needs works; exit code 4 if not."""
 
     async def work() -> Json:
-        async with connected(load_settings()) as client:
-            return {"server": str(client.http.base_url), **await client.ready()}
+        settings = load_settings()
+        address = running_server(settings)
+        if address is None:
+            # Looking must not take the folder from a server that is just starting.
+            return {"server": "stopped", "url": None, "status": "not_ready", "checks": {}}
+        async with connected(settings) as client:
+            return {"server": "running", "url": address, **await client.ready()}
 
     found = run(work, as_json=as_json)
     if as_json:
         show_json(found)
+    elif found["url"] is None:
+        out.print("No server runs; commands open the data folder themselves.")
     else:
-        out.print(f"{found['server']}: {found['status'].replace('_', ' ')}")
+        out.print(f"{found['url']}: {found['status'].replace('_', ' ')}")
         table("", ("part", "state"), list(found["checks"].items()))
     if found["status"] != "ready":
         raise typer.Exit(UNAVAILABLE)
@@ -45,7 +52,7 @@ def doctor(
     """Compare catalogue, index and files; exit code 1 if they differ. No server may run."""
 
     async def work() -> list[Json]:
-        return await diagnose(load_settings(), repair=repair)
+        return [shown(difference) for difference in await differences(load_settings(), repair=repair)]
 
     found = run(work, as_json=as_json)
     if as_json:

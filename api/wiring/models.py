@@ -21,10 +21,16 @@ class ModelStore(FolderModelFiles):
         """Every model that Lastro knows."""
         return list(self.pins)
 
-    def needed(self) -> list[str]:
-        """What the settings need fetched."""
+    def wanted(self) -> list[str]:
+        """What the settings can use; `auto` takes the language model when it is there."""
         names = [EMBEDDER] if self.settings.embedder.kind == "onnx" else []
-        return [*names, CHAT] if self.settings.llm.kind == "llama-cpp" else names
+        llm = self.settings.llm
+        return [*names, CHAT] if llm.kind == "llama-cpp" or (llm.kind == "auto" and not llm.url) else names
+
+    def needed(self) -> list[str]:
+        """What must be there, and what is there anyway."""
+        optional = {CHAT} if self.settings.llm.kind == "auto" else set()
+        return [name for name in self.wanted() if name not in optional or self.present(name)]
 
     async def state(self, name: str) -> str:
         """`ok`, `missing` or `damaged`, by the files' content."""

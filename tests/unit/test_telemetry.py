@@ -10,7 +10,8 @@ from fastapi import FastAPI
 from starlette.types import Message, Receive, Scope, Send
 
 from api.errors import UnexpectedErrors, install
-from api.telemetry import Metrics, RequestLog, configure_logs
+from api.logs import configure_logs
+from api.telemetry import Metrics, RequestLog
 from retrieval.access import LabelScale
 from serving.model import Answer, Cost, Egress, Refusal, RefusalReason, Route
 

@@ -1,0 +1,86 @@
+"""The doors of the wiring for the command line. What lies behind is imported when a door is used: a command that only
+talks to a running server starts in a third of a second.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from starlette.types import ASGIApp
+
+from api.found import Found
+from api.settings import Settings
+
+if TYPE_CHECKING:
+    from api.wiring.models import ModelStore
+    from retrieval.model import Difference, ParsedDocument
+
+
+@asynccontextmanager
+async def embedded_application(settings: Settings) -> AsyncIterator[ASGIApp]:
+    """The application in this process, with a worker. Raises NotInitialised, DataFolderInUse."""
+    from api.wiring.application import embedded
+
+    async with embedded(settings) as app:
+        yield app
+
+
+async def initialise(settings: Settings) -> str:
+    """Make the data folder and the first administrator; the administrator's key. Raises AlreadyInitialised."""
+    from api.wiring.application import initialise as make
+
+    return await make(settings)
+
+
+async def differences(settings: Settings, *, repair: bool) -> Sequence["Difference"]:
+    """Where catalogue, index and files disagree, repaired if wanted. Raises DataFolderInUse."""
+    from api.wiring.application import differences as find
+
+    return await find(settings, repair=repair)
+
+
+async def serve(settings: Settings) -> None:
+    """The whole tree, until a signal."""
+    from api.wiring.tree import serve_tree
+
+    await serve_tree(settings)
+
+
+async def serve_api(settings: Settings, *, supervised: bool, listener: int | None) -> None:
+    """The HTTP server, until a signal."""
+    from api.wiring.processes import serve_api as run
+
+    await run(settings, supervised=supervised, listener=listener)
+
+
+async def serve_worker(settings: Settings, *, supervised: bool) -> None:
+    """A worker, until a signal."""
+    from api.wiring.processes import serve_worker as run
+
+    await run(settings, supervised=supervised)
+
+
+async def parsed(settings: Settings, data: bytes, name: str) -> "ParsedDocument":
+    """What the parser sees. Raises an UnreadableDocument."""
+    from api.wiring.parsing import parser
+
+    reader = parser(settings)
+    try:
+        return await reader.parse(data, name)
+    finally:
+        await reader.close()
+
+
+def model_store(settings: Settings, *, told: bool = False) -> "ModelStore":
+    """The model files, with progress on standard error if it is to be told."""
+    from api.wiring.models import ModelStore, to_stderr
+
+    return ModelStore(settings, to_stderr if told else None)
+
+
+def files_under(paths: Sequence[Path], settings: Settings) -> AsyncIterator[Found]:
+    """The files of folders, with the access that the folders say."""
+    from api.wiring.sources import files_under as walk
+
+    return walk(paths, settings)
