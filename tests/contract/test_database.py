@@ -1,6 +1,7 @@
 """What the database promises, on SQLite and on PostgreSQL alike."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -172,6 +173,10 @@ async def test_a_database_that_does_not_answer_is_a_temporary_failure(tmp_path: 
         with pytest.raises(StoreUnavailable):
             await database.migrate()
         await database.close()
+    # A connection that could not be opened ends its thread by itself; it must not outlive this test's event loop.
+    for thread in threading.enumerate():
+        if "connection_worker" in thread.name:
+            await asyncio.to_thread(thread.join, 5)
 
 
 async def test_closing_twice_is_harmless(database: Database) -> None:
