@@ -35,16 +35,15 @@ def parse(data: bytes, name: str, limits: ParseLimits) -> bytes:
 
 def serve(requests: BinaryIO, replies: BinaryIO, limits: ParseLimits) -> int:
     """Answer until the input ends; returns the exit status."""
-    while (message := parser_frames.read_request(requests)) is not None:
-        data, name = message
-        try:
-            reply = parse(data, name, limits)
-        except MemoryError:
-            replies.write(parser_frames.failed(ParserOutOfMemory()))
+    try:
+        while (message := parser_frames.read_request(requests)) is not None:
+            replies.write(parse(*message, limits))
             replies.flush()
-            return OUT_OF_MEMORY
-        replies.write(reply)
+            del message
+    except MemoryError:
+        replies.write(parser_frames.failed(ParserOutOfMemory()))
         replies.flush()
+        return OUT_OF_MEMORY
     return 0
 
 
