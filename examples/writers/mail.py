@@ -1,12 +1,14 @@
-"""EML: the text as the mail's body, the head from the source's settings, and at most one text attachment."""
+"""EML: the title is the subject, the rest is the body as typed; the head and one attachment are in the settings."""
 
+import textwrap
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
 
 from writers.blocks import Source
-from writers.plain import plain
+
+WIDTH = 76
 
 
 def message(source: Source) -> bytes:
@@ -17,11 +19,11 @@ def message(source: Source) -> bytes:
     mail["Subject"] = source.title
     mail["Date"] = format_datetime(source.meta["date"])
     mail["Message-ID"] = f"<{source.meta['date']:%Y%m%d%H%M%S}@farolim.example>"
-    body = "\n\n".join(plain(block) for block in source.blocks if not (block.kind == "heading" and block.level == 1))
-    mail.set_content(f"{body}\n", cte="quoted-printable")
+    lines = source.body.splitlines()[2:]
+    mail.set_content("\n".join(textwrap.fill(line, WIDTH) for line in lines) + "\n", cte="8bit")
     attachment = source.meta.get("attachment")
     if attachment:
-        mail.add_attachment(attachment["text"], filename=attachment["name"], cte="quoted-printable")
+        mail.add_attachment(attachment["text"], filename=attachment["name"], cte="8bit")
         mail.set_boundary("farolim-part")
     return mail.as_bytes()
 
