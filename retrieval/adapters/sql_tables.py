@@ -167,6 +167,7 @@ jobs = Table(
     Column("warnings", JSON, nullable=False),
     Index(None, "tenant", "owner", "created", "id"),
     Index(None, "digest"),
+    Index(None, "document_id"),
 )
 
 users = Table(

@@ -139,6 +139,7 @@ def jobs() -> None:
     )
     op.create_index("ix_jobs_tenant_owner_created_id", "jobs", ["tenant", "owner", "created", "id"])
     op.create_index("ix_jobs_digest", "jobs", ["digest"])
+    op.create_index("ix_jobs_document_id", "jobs", ["document_id"])
 
 
 def users() -> None:
