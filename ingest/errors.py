@@ -4,8 +4,8 @@
     └── UnreadableDocument
         ├── EmptyFile  EncryptedFile  DamagedFile  FileTooLarge  WrongExtension
         ├── UnsupportedType  NoTextFound  NeedsOcr  ExpandsTooMuch  TooManyPages
-        └── ParserTimedOut  ParserOutOfMemory  ParserCrashed
-    SourceUnavailable (temporary)  FileVanished (permanent)
+        └── ParserTimedOut  ParserOutOfMemory  ParserCrashed  WorkerCrashed
+    SourceUnavailable (temporary)  FileVanished  FileForbidden  InvalidAccessFile (permanent)
 
 The parser's own failures are permanent too: a file that needed more than the limits once will need it again.
 """
@@ -109,6 +109,13 @@ class ParserCrashed(UnreadableDocument):
     code = "parser_crashed"
 
 
+class WorkerCrashed(UnreadableDocument):
+    """The worker died each time it carried out this job."""
+
+    code = "worker_crashed"
+    remedy = "Split or simplify the document; or see the worker's log, give it more memory and retry the job."
+
+
 class SourceUnavailable(TemporaryFailure):
     """The source does not answer."""
 
@@ -121,3 +128,17 @@ class FileVanished(PermanentFailure):
 
     code = "file_vanished"
     remedy = "Add it again if it should still be there."
+
+
+class FileForbidden(PermanentFailure):
+    """The file may not be read."""
+
+    code = "file_forbidden"
+    remedy = "Give the user that reads the folder the right to read it, then add it again."
+
+
+class InvalidAccessFile(PermanentFailure):
+    """A folder's `.lastro.toml` cannot be understood, so that nothing below it is added."""
+
+    code = "invalid_access_file"
+    remedy = 'Correct the file: `label`, `readers` and `[files."NAME"]` with the same two keys are all it may hold.'

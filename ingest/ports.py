@@ -54,7 +54,16 @@ class JobLog(Protocol):
         """Write new jobs down, all or none. Creating a job that exists changes nothing."""
 
     async def save(self, job: Job) -> None:
-        """Replace the job of that id."""
+        """Replace the job of that id, whatever its state."""
+
+    async def advance(self, job: Job) -> bool:
+        """Replace the job of that id unless it is over, and say whether it was replaced: one step, no gap between."""
+
+    async def unfinished(self) -> list[UUID]:
+        """Every job that is not over, of all tenants, oldest first: for the start of a worker."""
+
+    async def superseded(self, job: Job) -> bool:
+        """Whether a job that was created later has stored the same `document_id`."""
 
     async def get(self, job: UUID, *, reader: Principal | None) -> Job:
         """One job. A reader sees only their own, None (the worker) sees all. Raises NotFound."""
