@@ -35,14 +35,21 @@ def read(data: bytes, limits: ParseLimits) -> ParsedDocument:
     return composer.finish(title)
 
 
-def compose(page: str, composer: Composer) -> str:
-    """Add the visible blocks of a page to the composer; returns the page's title. Raises NoTextFound, DamagedFile."""
+def compose(page: str, composer: Composer, title: str = "") -> str:
+    """Add the visible blocks of a page to the composer; returns the page's title. Raises NoTextFound, DamagedFile.
+
+    A title that the page itself does not repeat is read as its first heading: people see it, and search for it.
+    """
     root = _tree(page)
-    title = one_line(root.findtext(".//head/title") or "")
+    title = title or one_line(root.findtext(".//head/title") or "")
     hidden = remove_hidden(root)
     if hidden.passages:
         composer.warn(f"hidden passages removed: {hidden.passages} ({hidden.words} words)")
-    _Walk(composer).over(root.find("body") if root.find("body") is not None else root)
+    body = root.find("body") if root.find("body") is not None else root
+    words = one_line(body.text_content())
+    if words and title not in words:
+        composer.block(BlockKind.HEADING, title, 1)
+    _Walk(composer).over(body)
     return title
 
 

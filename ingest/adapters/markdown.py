@@ -9,7 +9,7 @@ from ingest.adapters import plain_text
 from ingest.adapters.charsets import decode
 from ingest.adapters.composing import Composer
 from ingest.adapters.html import compose
-from ingest.adapters.visible_text import LINE_ENDS
+from ingest.adapters.visible_text import LINE_ENDS, one_line
 from ingest.model import ParseLimits
 from retrieval.model import ParsedDocument
 
@@ -20,7 +20,7 @@ RENDERED_CHARACTERS = 4_000_000  # rendering takes about a second per million; l
 
 
 def read(data: bytes, limits: ParseLimits) -> ParsedDocument:
-    """CommonMark with tables. Front matter gives the title and is no text. Raises NoTextFound, DamagedFile."""
+    """CommonMark with tables. Front matter gives the title and nothing else. Raises NoTextFound, DamagedFile."""
     text = LINE_ENDS.sub("\n", decode(data))
     if len(text) > RENDERED_CHARACTERS:
         return replace(plain_text.read(text.encode(), limits), media_type=MEDIA_TYPE)
@@ -29,5 +29,4 @@ def read(data: bytes, limits: ParseLimits) -> ParsedDocument:
     body = text[matter.end() :] if matter else text
     rendered = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).render(body)
     composer = Composer(MEDIA_TYPE)
-    compose(rendered, composer)
-    return composer.finish(title.group(2) if title else "")
+    return composer.finish(compose(rendered, composer, one_line(title.group(2)) if title else ""))

@@ -20,10 +20,16 @@ def kinds(parsed: ParsedDocument) -> list[str]:
 
 def test_headings_paragraphs_and_title() -> None:
     parsed = read("<title> My\n page</title><h1>Leave</h1><p>Some <b>bo</b>ld words.</p><h3>Deep</h3>tail")
-    assert parsed.text == "Leave\n\nSome bold words.\n\nDeep\n\ntail"
-    assert kinds(parsed) == ["heading", "text", "heading", "text"]
-    assert [block.level for block in parsed.blocks] == [1, 0, 3, 0]
+    assert parsed.text == "My page\n\nLeave\n\nSome bold words.\n\nDeep\n\ntail"
+    assert kinds(parsed) == ["heading", "heading", "text", "heading", "text"]
+    assert [block.level for block in parsed.blocks] == [1, 1, 0, 3, 0]
     assert (parsed.title, parsed.media_type) == ("My page", "text/html")
+
+
+def test_a_title_that_the_page_repeats_is_not_read_twice() -> None:
+    assert read("<title>Leave</title><h1>Leave of\nabsence</h1>").text == "Leave of absence"
+    with pytest.raises(NoTextFound):
+        read("<title>Leave</title><p hidden>unseen</p>")
 
 
 def test_white_space_is_one_space_and_a_break_ends_the_line() -> None:

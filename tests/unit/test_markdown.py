@@ -41,10 +41,10 @@ def test_levels_of_headings_are_kept() -> None:
         ("# comment only\nowner: hr", "Heading"),
     ],
 )
-def test_front_matter_gives_the_title_and_is_no_text(matter: str, title: str) -> None:
+def test_front_matter_gives_the_title_and_nothing_else(matter: str, title: str) -> None:
     parsed = read(f"---\n{matter}\n---\n# Heading\n\nBody.")
     assert parsed.title == title
-    assert parsed.text == "Heading\n\nBody."
+    assert parsed.text == ("Heading\n\nBody." if title == "Heading" else f"{title}\n\nHeading\n\nBody.")
 
 
 def test_a_rule_at_the_top_is_no_front_matter() -> None:
