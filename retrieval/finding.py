@@ -1,0 +1,115 @@
+"""From a question to passages: candidates from the vector store, the truth from the catalogue, then one ranking."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import chain
+
+from retrieval.access import LabelScale, Principal, ReaderFilter, reader_filter
+from retrieval.fusion import Fused, fuse
+from retrieval.model import Evidence, Language, Passage, SearchFilters, StoreHits, StoreQuery
+from retrieval.ports import Catalogue, VectorSearch
+from retrieval.questions import EncodedQuestion, QuestionEncoder
+
+# Hits of each ranker: what fusion was measured with.
+DEPTH = 100
+# When too few of them may be shown, the store is asked again for more: 100, 800 and 6,400 hits, and no further.
+GROWTH = 8
+ROUNDS = 3
+LANGUAGES_KEPT_SECONDS = 10.0
+
+
+class Stopwatch:
+    """How long each step took, in milliseconds."""
+
+    def __init__(self, timer: Callable[[], float]) -> None:
+        self._timer = timer
+        self._begin = self._last = timer()
+        self._laps: dict[str, float] = {}
+
+    def lap(self, step: str) -> None:
+        """Count the time since the last lap to this step."""
+        now = self._timer()
+        self._laps[step] = self._laps.get(step, 0.0) + (now - self._last) * 1000
+        self._last = now
+
+    def times(self) -> dict[str, float]:
+        """Each step, and `search`: all of them together."""
+        return {**self._laps, "search": (self._last - self._begin) * 1000}
+
+
+class Finder:
+    """Finds passages for one reader at a time."""
+
+    def __init__(
+        self,
+        *,
+        catalogue: Catalogue,
+        vectors: VectorSearch,
+        encoder: QuestionEncoder,
+        scale: LabelScale,
+        timer: Callable[[], float],
+    ) -> None:
+        """`timer` gives seconds, for measuring and for how long the languages of a tenant are believed."""
+        self._catalogue = catalogue
+        self._vectors = vectors
+        self._encoder = encoder
+        self._scale = scale
+        self._timer = timer
+        self._languages: dict[str, tuple[float, frozenset[Language]]] = {}
+
+    async def find(self, question: str, *, reader: Principal, filters: SearchFilters, limit: int) -> Evidence:
+        """The best `limit` passages that the reader may read, best first. Raises TemporaryFailure, InvalidVector."""
+        allowed = reader_filter(reader, self._scale)
+        if allowed is None or limit < 1 or not question.strip():
+            return Evidence()
+        watch = Stopwatch(self._timer)
+        encoded = await self._encoder.encode(question, await self._present(reader.tenant))
+        watch.lap("encode")
+        fused: list[Fused] = []
+        depth = max(DEPTH, limit)
+        for _ in range(ROUNDS):
+            hits = await self._ask(encoded, allowed, depth)
+            watch.lap("store")
+            found = list({hit.chunk_id: None for hit in chain(hits.dense, hits.sparse)})
+            kept = await self._catalogue.current(found, reader=reader, filters=filters)
+            fused = fuse(hits, kept, limit=limit)
+            watch.lap("check")
+            if len(fused) == limit or max(len(hits.dense), len(hits.sparse)) < depth:
+                break
+            depth *= GROWTH
+        passages = await self._passages(fused, reader)
+        watch.lap("read")
+        return Evidence(tuple(passages), may_leave=False, timings_ms=watch.times())
+
+    def forget_languages(self, tenant: str) -> None:
+        """Look anew at the next question: something was written."""
+        self._languages.pop(tenant, None)
+
+    async def _present(self, tenant: str) -> frozenset[Language]:
+        """The languages the tenant has texts in; others may write, so what is remembered does not last."""
+        now = self._timer()
+        at, languages = self._languages.get(tenant, (now, frozenset[Language]()))
+        if not languages or now - at > LANGUAGES_KEPT_SECONDS:
+            languages = await self._catalogue.languages(tenant)
+            self._languages[tenant] = now, languages
+        return languages
+
+    async def _ask(self, encoded: EncodedQuestion, allowed: ReaderFilter, depth: int) -> StoreHits:
+        """Every form's vector, and the terms once: a chunk's dense score is that of the form it is nearest to."""
+        first, *others = encoded.dense
+        terms = encoded.sparse if encoded.sparse.indices else None
+        queries = [StoreQuery(allowed, first, terms, depth)]
+        queries += [StoreQuery(allowed, vector, None, depth) for vector in others]
+        answers = await asyncio.gather(*(self._vectors.search(query) for query in queries))
+        return StoreHits(tuple(chain.from_iterable(answer.dense for answer in answers)), answers[0].sparse)
+
+    async def _passages(self, fused: list[Fused], reader: Principal) -> list[Passage]:
+        """The texts, each checked once more: what was closed or deleted in this moment is left out."""
+        by_chunk = {one.chunk_id: one for one in fused}
+        passages = await self._catalogue.passages({one.chunk_id: one.score for one in fused}, reader=reader)
+        return [
+            replace(passage, dense_score=one.dense, sparse_score=one.sparse)
+            for passage in passages
+            for one in [by_chunk[passage.chunk.id]]
+        ]
