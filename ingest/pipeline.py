@@ -121,8 +121,8 @@ class Pipeline:
                 await self._finish(replace(done, state=JobState.DONE, warnings=(*done.warnings, SUPERSEDED)))
                 return
             await self._library.write(version, parsed, chunks)
-            counts = {"pages": len(parsed.pages), "chunks": len(chunks)}
-            await self._finish(replace(done, state=JobState.DONE, error=None, **counts))
+            stored = replace(done, pages=len(parsed.pages), chunks=len(chunks))
+            await self._finish(replace(stored, state=JobState.DONE, error=None))
 
     async def _fetch(self, job: Job) -> bytes:
         try:

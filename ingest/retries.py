@@ -53,6 +53,6 @@ class RetryPolicy:
         return interruptions >= self.interruptions
 
     def _pause(self, attempt: int) -> timedelta:
-        # 2 ** 32 seconds are longer than any `longest`, and a float still holds them.
-        longest = min(self.longest, self.first * 2 ** min(attempt - 1, 32))
-        return longest * (0.5 + self.rng.random() / 2)
+        # The first doubling past `longest` decides; a greater power could exceed what a timedelta holds.
+        longest = min(self.longest, self.first * (1 << min(attempt - 1, 20)))
+        return longest * self.rng.uniform(0.5, 1.0)
