@@ -30,7 +30,8 @@ def plain(block: Block) -> str:
     if block.kind in {"bullet", "step"}:
         return textwrap.fill(block.text, WIDTH, initial_indent="* ", subsequent_indent="  ", break_on_hyphens=False)
     if block.kind == "table":
-        return "\n".join("  ".join(cell.ljust(24) for cell in row).rstrip() for row in block.rows)
+        widths = [max(map(len, column)) for column in zip(*block.rows, strict=True)]
+        return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in block.rows)
     if block.kind == "code":
         return block.text
     return textwrap.fill(block.text, WIDTH, break_on_hyphens=False)
