@@ -110,6 +110,8 @@ class StructureChunker:
 
     def _fits(self, group: Sequence[Stretch], piece: Stretch, index: TokenIndex, characters: int) -> bool:
         start = group[0].start
+        if piece.splits_word or group[-1].splits_word:
+            return False  # such a piece was measured alone
         return piece.end - start <= characters and index.count(start, piece.end) <= self._max_tokens
 
     def _context(self, title: str, path: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:

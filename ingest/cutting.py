@@ -36,14 +36,17 @@ class Cutter:
         at, piece = stretch.start, stretch
         while at < stretch.end:
             end = stretch.end if self._short_enough(at, stretch.end) else self._cut(at, stretch.end, places)
-            content = self._text[at:end]
-            first = at + len(content) - len(content.lstrip())
-            if content.strip():
-                yield replace(
-                    piece, start=first, end=first + len(content.strip()), continues=self._text[first].islower()
-                )
+            if self._text[at:end].strip():
+                yield self._trimmed(piece, at, end)
                 piece = continued
             at = end
+
+    def _trimmed(self, piece: Stretch, at: int, end: int) -> Stretch:
+        content = self._text[at:end]
+        start = at + len(content) - len(content.lstrip())
+        end = at + len(content.rstrip())
+        splits = not (self._between_words(start) and self._between_words(end))
+        return replace(piece, start=start, end=end, continues=content.lstrip()[0].islower(), splits_word=splits)
 
     def _short_enough(self, start: int, end: int) -> bool:
         if end - start > self.max_characters or self._index.count(start, end) > self._max_tokens:
@@ -60,22 +63,22 @@ class Cutter:
         share = ceil(tokens / ceil(tokens / self._max_tokens)) if tokens else 0
         wanted = min(self._index.reach(at, share), at + self.max_characters)
         limit = max(min(self._index.reach(at, self._max_tokens), at + self.max_characters, end), at + 1)
-        for candidates in places:
-            if cut := _nearest(candidates, at, wanted, limit):
-                return cut
-        space = self._last_space(at, limit)
-        return space if space > at else self._anywhere(at, limit)
+        cut = next((cut for candidates in places if (cut := _nearest(candidates, at, wanted, limit))), 0)
+        cut = cut or self._last_space(at, limit)
+        return cut if self._between_words(at) and self._between_words(cut) else self._shortened(at, cut)
 
     def _last_space(self, at: int, limit: int) -> int:
+        """The last place between words up to the limit; the limit where there is none."""
         if self._between_words(limit):
             return limit
-        return max(self._text.rfind(space, at + 1, limit) for space in (" ", "\n", "\t"))
+        space = max(self._text.rfind(space, at + 1, limit) for space in (" ", "\n", "\t"))
+        return space if space > at else limit
 
-    def _anywhere(self, at: int, limit: int) -> int:
+    def _shortened(self, at: int, end: int) -> int:
         # Half a word can have more tokens than the whole one had.
-        while limit > at + 1 and not self._truly_short(at, limit):
-            limit = at + max((limit - at) * 3 // 4, 1)
-        return limit
+        while end > at + 1 and not self._truly_short(at, end):
+            end = at + max((end - at) * 3 // 4, 1)
+        return end
 
     def _truly_short(self, start: int, end: int) -> bool:
         return len(self._tokenizer.offsets(self._text[start:end])) <= self._max_tokens

@@ -16,7 +16,8 @@ SPACE = re.compile(r"\s+")
 class Stretch:
     """`text[start:end]`, without white space at its ends, and its section path from the outermost heading.
 
-    `continues` says that it seems to begin inside a sentence, as after the end of a page.
+    `continues` says that it seems to begin inside a sentence, as after the end of a page; `splits_word` that it begins
+    or ends inside a word, so that its tokens are others than those of the whole text.
     """
 
     kind: BlockKind
@@ -24,6 +25,7 @@ class Stretch:
     end: int
     path: tuple[str, ...] = ()
     continues: bool = False
+    splits_word: bool = False
 
 
 def stretches(parsed: ParsedDocument) -> list[Stretch]:

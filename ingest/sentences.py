@@ -5,9 +5,9 @@ import re
 # A full stop after these is no end of a sentence. Both languages together: documents mix them.
 ABBREVIATION_WORDS = """
     dr dra sr sra srta prof profa exmo exma ilmo ilma eng adv av r al art arts inc cap caps p pp pg pág págs n nº núm
-    num vol ed eds fig figs tab sec séc obs ex etc cf op cit et vs no nos mr mrs ms jr st ltd ltda cia co corp
+    num vol ed eds fig figs tab sec séc obs ex etc cf op cit et vs mr mrs ms jr st ltd ltda cia co corp
     dept approx
-    jan fev feb mar abr apr jun jul ago aug set sep sept out oct nov dez dec e.g i.e a.m p.m u.s a.c d.c s.a
+    jan fev feb abr apr jun jul ago aug sep sept oct nov dec e.g i.e a.m p.m u.s a.c d.c s.a
 """
 ABBREVIATIONS = frozenset(ABBREVIATION_WORDS.split())
 END = re.compile(r"[.!?…]+[\"'”’»)\]]*\s+(?=[\"'“‘«(\[¿¡•§-]?\s?[A-ZÀ-ÖØ-Þ0-9])|\n[ \t]*\n\s*")
