@@ -69,8 +69,8 @@ class Template(BaseDocTemplate):
 def pages(source: Source) -> bytes:
     """The document's bytes."""
     target = BytesIO()
-    numbers = step_numbers(source.blocks)
-    Template(target, source).build([flowable(block, number) for block, number in zip(source.blocks, numbers, strict=True)])
+    numbered = zip(source.blocks, step_numbers(source.blocks), strict=True)
+    Template(target, source).build([flowable(block, number) for block, number in numbered])
     return target.getvalue()
 
 
