@@ -2,7 +2,7 @@
 
 import typer
 
-from api.commands import documents, jobs, keys, models
+from api.commands import documents, evaluate, jobs, keys, models
 from api.commands.add import add
 from api.commands.ask import ask, search
 from api.commands.parse import parse
@@ -33,6 +33,7 @@ for name, group in (
     ("keys", keys.keys),
     ("users", keys.users),
     ("models", models.app),
+    ("evaluate", evaluate.app),
 ):
     app.add_typer(group, name=name)
 

@@ -1,4 +1,4 @@
-"""A file at the caller's side, with what its folder says about who may read it."""
+"""Files at the caller's side, with what their folders say about who may read them."""
 
 from dataclasses import dataclass
 
@@ -12,3 +12,14 @@ class Found:
     data: bytes
     label: str | None = None
     readers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A file that could not be handed in, and why."""
+
+    source: str
+    uri: str
+    code: str
+    message: str
+    remedy: str

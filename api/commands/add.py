@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from api.client import Client, Json, Upload, connected
 from api.commands.jobs import finished
 from api.commands.output import FAILED, AsJson, err, out, run, show_json
-from api.found import Found
+from api.found import Found, Unreadable
 from api.settings import Settings, load_settings
 from api.wiring.entry import files_under
 
@@ -68,19 +68,34 @@ def add(
 
 
 async def hand_in(client: Client, settings: Settings, paths: Sequence[Path], given: Given) -> list[Json]:
-    """Upload everything; the jobs in the order of the files."""
+    """Upload everything; one job for each file, also for those that could not be read."""
     jobs: list[Json] = []
     with err.status("Handing in…") as status:
         async for batch in batched(files_under(paths, settings), given):
-            jobs += (await client.upload(batch.uploads, batch.fields))["jobs"]
+            jobs += failed(batch) if isinstance(batch, Unreadable) else await sent(client, batch)
             status.update(f"Handed in {len(jobs)} files…")
     return jobs
 
 
-async def batched(files: AsyncIterator[Found], given: Given) -> AsyncIterator[Batch]:
+async def sent(client: Client, batch: Batch) -> list[Json]:
+    """The jobs that the server made of a batch."""
+    jobs: list[Json] = (await client.upload(batch.uploads, batch.fields))["jobs"]
+    return jobs
+
+
+def failed(file: Unreadable) -> list[Json]:
+    """A file that never left the caller's side, in the form of a job."""
+    error = {"code": file.code, "message": file.message, "remedy": file.remedy}
+    return [{"id": None, "file": file.uri, "uri": file.uri, "source": file.source, "state": "failed", "error": error}]
+
+
+async def batched(files: AsyncIterator[Found | Unreadable], given: Given) -> AsyncIterator[Batch | Unreadable]:
     """The files in batches of one source and one access each."""
     open_batches: dict[tuple[str, ...], Batch] = {}
     async for file in files:
+        if isinstance(file, Unreadable):
+            yield file
+            continue
         label = given.label or file.label
         readers = given.readers or file.readers
         key = (file.source, label or "", *readers)
@@ -110,7 +125,7 @@ async def watched(client: Client, jobs: Sequence[Json]) -> list[Json]:
     with Progress(*columns, console=err, transient=True) as progress:
         bar = progress.add_task("", total=len(jobs))
         for job in jobs:
-            over.append(await finished(client, job["id"], told=False))
+            over.append(await finished(client, job["id"], told=False) if job["id"] else job)
             progress.advance(bar)
     return over
 

@@ -52,7 +52,8 @@ def doctor(
     """Compare catalogue, index and files; exit code 1 if they differ. No server may run."""
 
     async def work() -> list[Json]:
-        return [shown(difference) for difference in await differences(load_settings(), repair=repair)]
+        found = await differences(load_settings(), repair=repair)
+        return [{"document": str(one.document_id), "version": one.version, "what": one.what.value} for one in found]
 
     found = run(work, as_json=as_json)
     if as_json:

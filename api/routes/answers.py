@@ -35,7 +35,7 @@ async def events(parts: Parts, question: Question, reader: Principal) -> AsyncGe
     """What happens, as it happens; ends with `answer` or `error`."""
     try:
         async for happened in within(
-            parts.settings.server.request_seconds, parts.answering.stream(question, reader=reader)
+            parts.settings.server.request_seconds, parts.answering.events(question, reader=reader)
         ):
             if isinstance(happened, Answer):
                 parts.metrics.answered(happened)

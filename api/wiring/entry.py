@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp
 
-from api.found import Found
+from api.found import Found, Unreadable
 from api.settings import Settings
 
 if TYPE_CHECKING:
     from api.wiring.models import ModelStore
-    from retrieval.model import Difference, ParsedDocument
+    from retrieval.evaluation import RetrievalFigures
+    from retrieval.model import Language, ParsedDocument
+    from retrieval.upkeep import Difference
 
 
 @asynccontextmanager
@@ -28,14 +30,14 @@ async def embedded_application(settings: Settings) -> AsyncIterator[ASGIApp]:
 
 async def initialise(settings: Settings) -> str:
     """Make the data folder and the first administrator; the administrator's key. Raises AlreadyInitialised."""
-    from api.wiring.application import initialise as make
+    from api.wiring.setup import initialise as make
 
     return await make(settings)
 
 
 async def differences(settings: Settings, *, repair: bool) -> Sequence["Difference"]:
     """Where catalogue, index and files disagree, repaired if wanted. Raises DataFolderInUse."""
-    from api.wiring.application import differences as find
+    from api.wiring.setup import differences as find
 
     return await find(settings, repair=repair)
 
@@ -79,8 +81,17 @@ def model_store(settings: Settings, *, told: bool = False) -> "ModelStore":
     return ModelStore(settings, to_stderr if told else None)
 
 
-def files_under(paths: Sequence[Path], settings: Settings) -> AsyncIterator[Found]:
+def files_under(paths: Sequence[Path], settings: Settings) -> AsyncIterator[Found | Unreadable]:
     """The files of folders, with the access that the folders say."""
     from api.wiring.sources import files_under as walk
 
     return walk(paths, settings)
+
+
+async def measured_retrieval(
+    settings: Settings, folder: Path, *, split: str, language: "Language | None", limit: int | None
+) -> "RetrievalFigures":
+    """How well the library finds on a BEIR collection. Raises PermanentFailure when the folder is none."""
+    from api.wiring.measuring import measure_retrieval
+
+    return await measure_retrieval(settings, folder, split=split, language=language, limit=limit)

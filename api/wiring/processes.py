@@ -15,7 +15,7 @@ from api.lifetime import first_of, told_to_stop
 from api.parts import Parts
 from api.processes import address_of, listen
 from api.settings import Settings
-from api.wiring.application import api_parts, worker_parts
+from api.wiring.application import api_parts, worker
 from api.wiring.tree import index_socket
 from retrieval.errors import PermanentFailure
 
@@ -78,9 +78,9 @@ async def answer(parts: Parts, sock: socket.socket, stop: asyncio.Event) -> None
 async def serve_worker(settings: Settings, *, supervised: bool) -> None:
     """Carry out jobs until told to stop; the step that runs then is repeated by whoever comes next."""
     with told_to_stop(supervised=supervised) as stop, place(settings, supervised=supervised, url="") as index:
-        async with worker_parts(settings, index) as worker:
+        async with worker(settings, index) as made:
             log.info("working")
-            await first_of(stop, asyncio.create_task(worker.run()))
+            await first_of(stop, asyncio.create_task(made.run()))
 
 
 @contextmanager

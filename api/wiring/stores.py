@@ -1,11 +1,27 @@
-"""Where the library keeps things: database, files, vectors."""
+"""Where things are kept: tables, queue, vectors."""
 
 import ssl
 from pathlib import Path
 
 from api.settings import Settings
+from ingest.adapters.dbos_jobs import DbosJobQueue
 from retrieval.adapters.qdrant_edge import EdgeVectorStore
+from retrieval.adapters.sql_database import Database
 from retrieval.ports import VectorStore
+
+
+def database(settings: Settings) -> Database:
+    """The tables; nothing is opened yet."""
+    return Database(settings.database)
+
+
+def job_queue(settings: Settings) -> DbosJobQueue:
+    """The queue: in the same PostgreSQL as the tables, or in a SQLite file of its own."""
+    if settings.database_url:
+        tables = Database(settings.database)
+        if tables.dialect != "sqlite":
+            return DbosJobQueue(tables.url.render_as_string(hide_password=False))
+    return DbosJobQueue.in_file(settings.data_dir.absolute() / "jobs.db")
 
 
 def vectors(settings: Settings, socket_path: Path | None) -> VectorStore:
