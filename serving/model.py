@@ -1,6 +1,6 @@
 """What serving talks about: a question, a draft, what was checked, and the answer that left."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, TypeAlias
@@ -8,6 +8,7 @@ from uuid import UUID
 
 from retrieval.access import Label
 from retrieval.model import Language, Passage, SearchFilters
+from serving.errors import QuestionInvalid
 
 MAX_QUESTION_CHARACTERS = 8_000
 
@@ -20,6 +21,11 @@ class Question:
     language: Language | None = None
     filters: SearchFilters = field(default_factory=SearchFilters)
     may_leave: bool = False
+
+    def check(self) -> None:
+        """Raise QuestionInvalid if there is nothing to answer, or too much."""
+        if not self.text.strip() or len(self.text) > MAX_QUESTION_CHARACTERS:
+            raise QuestionInvalid
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +40,8 @@ class Message:
 class Prompt:
     """Everything a model gets. Chat models read `messages`; the extractive one reads question and passages.
 
-    Passage n of the prompt (from 1) is `passages[n - 1]`.
+    Passage n of the prompt (from 1) is `passages[n - 1]`. `translations` hold the question in other languages that
+    passages are in. `json_schema` is a JSON document that the reply must follow, where the server can hold it to that.
     """
 
     question: str
@@ -42,6 +49,8 @@ class Prompt:
     passages: tuple[Passage, ...]
     messages: tuple[Message, ...]
     max_tokens: int = 400
+    translations: Mapping[Language, str] = field(default_factory=dict)
+    json_schema: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +169,11 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the caller gets: an answer with verified citations, or a refusal. Never both."""
+    """What the caller gets: an answer with verified citations, or a refusal. Never both.
+
+    The markers [n] in `answer` are the `n` of `citations`. A refusal's citations are the nearest passages.
+    `unsupported` are sentences of the draft that were taken out because nothing verified supports them.
+    """
 
     id: UUID
     answer: str | None

@@ -5,7 +5,7 @@ from typing import Protocol
 from uuid import UUID
 
 from retrieval.access import Principal
-from retrieval.model import Evidence, SearchFilters
+from retrieval.model import Evidence, ParsedDocument, SearchFilters
 from serving.model import Delta, Prompt
 
 
@@ -36,5 +36,5 @@ class EvidenceFinder(Protocol):
     async def evidence(self, question: str, *, reader: Principal, filters: SearchFilters, limit: int) -> Evidence:
         """The best passages that the reader may read."""
 
-    async def stored_text(self, document: UUID, version: str, *, reader: Principal) -> str:
-        """The parsed text that citations are checked against. Raises NotFound."""
+    async def parsed(self, document: UUID, version: str | None, *, reader: Principal) -> ParsedDocument:
+        """The stored text, with its pages, that citations are checked against. Raises NotFound."""
