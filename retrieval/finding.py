@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import chain
+from uuid import UUID
 
 from retrieval.access import LabelScale, Principal, ReaderFilter, reader_filter
-from retrieval.fusion import Fused, fuse
+from retrieval.fusion import fuse
 from retrieval.model import Evidence, Language, Passage, SearchFilters, StoreHits, StoreQuery
 from retrieval.ports import Catalogue, VectorSearch
 from retrieval.questions import EncodedQuestion, QuestionEncoder
@@ -15,7 +16,8 @@ from retrieval.questions import EncodedQuestion, QuestionEncoder
 DEPTH = 100
 # When too few of them may be shown, the store is asked again for more: 100, 800 and 6,400 hits, and no further.
 GROWTH = 8
-ROUNDS = 3
+DEEPEST = 6_400
+ROUNDS = 5
 LANGUAGES_KEPT_SECONDS = 10.0
 
 
@@ -66,20 +68,20 @@ class Finder:
         watch = Stopwatch(self._timer)
         encoded = await self._encoder.encode(question, await self._present(reader.tenant))
         watch.lap("encode")
-        fused: list[Fused] = []
         depth = max(DEPTH, limit)
+        passages: list[Passage] = []
+        lost: frozenset[UUID] | None = None
         for _ in range(ROUNDS):
             hits = await self._ask(encoded, allowed, depth)
             watch.lap("store")
-            found = list({hit.chunk_id: None for hit in chain(hits.dense, hits.sparse)})
-            kept = await self._catalogue.current(found, reader=reader, filters=filters)
-            fused = fuse(hits, kept, limit=limit)
+            before, (passages, lost) = lost, await self._checked(hits, reader, filters, limit)
             watch.lap("check")
-            if len(fused) == limit or max(len(hits.dense), len(hits.sparse)) < depth:
+            bottom = depth >= DEEPEST or max(len(hits.dense), len(hits.sparse)) < depth
+            if not lost or (lost == before and (bottom or len(passages) >= limit)):
                 break
-            depth *= GROWTH
-        passages = await self._passages(fused, reader)
-        watch.lap("read")
+            # Even with enough of them: the store's answer may be older than a version that was written meanwhile.
+            if len(passages) < limit and not bottom:
+                depth *= GROWTH
         return Evidence(tuple(passages), may_leave=False, timings_ms=watch.times())
 
     def forget_languages(self, tenant: str) -> None:
@@ -104,12 +106,21 @@ class Finder:
         answers = await asyncio.gather(*(self._vectors.search(query) for query in queries))
         return StoreHits(tuple(chain.from_iterable(answer.dense for answer in answers)), answers[0].sparse)
 
-    async def _passages(self, fused: list[Fused], reader: Principal) -> list[Passage]:
-        """The texts, each checked once more: what was closed or deleted in this moment is left out."""
-        by_chunk = {one.chunk_id: one for one in fused}
-        passages = await self._catalogue.passages({one.chunk_id: one.score for one in fused}, reader=reader)
-        return [
+    async def _checked(
+        self, hits: StoreHits, reader: Principal, filters: SearchFilters, limit: int
+    ) -> tuple[list[Passage], frozenset[UUID]]:
+        """The passages, and the chunks that would be among the best but may not be shown, or not any more."""
+        found = list({hit.chunk_id: None for hit in chain(hits.dense, hits.sparse)})
+        kept = await self._catalogue.current(found, reader=reader, filters=filters)
+        fused = {one.chunk_id: one for one in fuse(hits, kept, limit=limit)}
+        # Checked once more with the texts: what was closed or deleted in this moment is left out.
+        scores = {chunk: one.score for chunk, one in fused.items()}
+        passages = [
             replace(passage, dense_score=one.dense, sparse_score=one.sparse)
-            for passage in passages
-            for one in [by_chunk[passage.chunk.id]]
+            for passage in await self._catalogue.passages(scores, reader=reader)
+            for one in [fused[passage.chunk.id]]
         ]
+        best = fused if len(kept) == len(found) else {one.chunk_id: one for one in fuse(hits, found, limit=limit)}
+        return passages, frozenset(best).difference(kept) | frozenset(fused).difference(
+            passage.chunk.id for passage in passages
+        )
