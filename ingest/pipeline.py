@@ -64,7 +64,7 @@ class Pipeline:
         self._writing: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 
     async def run(self, job: UUID) -> None:
-        """Carry the job out until it is done, failed or cancelled; one that is over already is left alone.
+        """Carry the job out until it is done, failed or cancelled; one that is over or forgotten is left alone.
 
         Raises nothing but what is a fault of ours. When cancelled itself, it puts the job back as if it had not begun.
         """
@@ -73,8 +73,8 @@ class Pipeline:
             tries = 1
             while not await self._tried(begun, tries):
                 tries += 1
-        except Over:
-            log.info("job_was_over", job=str(job))
+        except (Over, NotFound):
+            log.info("job_not_to_do", job=str(job))
         except asyncio.CancelledError:
             await self._put_back(job)
             raise
