@@ -46,6 +46,11 @@ class Composer:
         """Say something the reader of the job should know: counts and page numbers, never text."""
         self._warnings.append(warning)
 
+    @property
+    def blocks(self) -> int:
+        """How many blocks were added so far."""
+        return len(self._blocks)
+
     def finish(self, title: str = "") -> ParsedDocument:
         """The document; without a title it is named by the highest of its first headings. Raises NoTextFound."""
         if not self._blocks:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from lxml import etree
 
-from ingest.adapters.zip_guard import member, open_container
+from ingest.adapters.zip_guard import all_members, open_container, refuse_declarations
 from ingest.errors import DamagedFile
 
 W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
@@ -24,14 +24,13 @@ NOTES = ("word/footnotes.xml", "word/endnotes.xml")
 UNWRAPPED = tuple(f"{W}{name}" for name in ("ins", "moveTo", "smartTag", "customXml", "fldSimple", "dir", "bdo"))
 DROPPED = (f"{W}del", f"{W}moveFrom", f"{MC}Fallback")
 OFF = frozenset({"0", "false", "off"})
-DECLARATIONS = tuple(b"<!DOCTYPE".decode().encode(charset) for charset in ("ascii", "utf-16-le", "utf-16-be"))
 
 
 def prepare(data: bytes) -> tuple[bytes, int]:
     """The document with everything in the body, and how many hidden passages were removed. Raises DamagedFile."""
     with open_container(data) as container:
-        parts = {entry: member(container, entry) for entry in dict.fromkeys(container.namelist())}
-    _refuse_declarations(parts)
+        parts = all_members(container)
+    refuse_declarations(parts)
     if DOCUMENT not in parts:
         return data, 0  # another main part: legal, rare, and left as it is
     root = _tree(parts[DOCUMENT])
@@ -40,12 +39,6 @@ def prepare(data: bytes) -> tuple[bytes, int]:
     _append(root, notes)
     parts[DOCUMENT] = etree.tostring(root, xml_declaration=True, encoding="UTF-8", standalone=True)
     return _stored(parts), hidden
-
-
-def _refuse_declarations(parts: dict[str, bytes]) -> None:
-    for name, content in parts.items():
-        if name.endswith((".xml", ".rels")) and any(mark in content for mark in DECLARATIONS):
-            raise DamagedFile("A part of the document declares a document type, which Word never writes.")
 
 
 def _tree(content: bytes) -> etree._Element:

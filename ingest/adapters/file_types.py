@@ -80,11 +80,11 @@ def _format(data: bytes, extension: str, content: str) -> Format:
     wanted = BY_EXTENSION.get(extension)
     if wanted is None:
         return _unnamed(data, extension, content)
-    if content == wanted.content:
+    if content in wanted.contents:
         return wanted
-    if wanted.content == PDF and b"%PDF-" in data[:PDF_HEADER_WITHIN]:
+    if PDF in wanted.contents and b"%PDF-" in data[:PDF_HEADER_WITHIN]:
         return wanted
-    if content == BINARY and wanted.content != TEXT:
+    if content == BINARY and TEXT not in wanted.contents:
         raise DamagedFile(f"The file is named {extension}, but its bytes are no {wanted.name}.")
     raise WrongExtension(f"The file is named {extension}, but its content is {_described(content)}.")
 

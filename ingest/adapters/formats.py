@@ -23,10 +23,10 @@ class Reader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """`content` is what `file_types.sniff` calls the bytes of this format."""
+    """`contents` is what `file_types.sniff` may call its bytes; without extension the first of them decides."""
 
     name: str
-    content: str
+    contents: tuple[str, ...]
     extensions: tuple[str, ...]
     module: str
 
@@ -36,11 +36,14 @@ class Format:
 
 
 FORMATS = (
-    Format("plain text", "text", (".txt", ".text", ".log"), "ingest.adapters.plain_text"),
-    Format("Markdown", "text", (".md", ".markdown"), "ingest.adapters.markdown"),
-    Format("HTML", "text", (".html", ".htm", ".xhtml"), "ingest.adapters.html"),
-    Format("PDF", "PDF", (".pdf",), "ingest.adapters.pdfium"),
-    Format("Word document (DOCX)", "Word document (DOCX)", (".docx",), "ingest.adapters.unstructured"),
+    Format("plain text", ("text",), (".txt", ".text", ".log"), "ingest.adapters.plain_text"),
+    Format("Markdown", ("text",), (".md", ".markdown"), "ingest.adapters.markdown"),
+    Format("HTML", ("text",), (".html", ".htm", ".xhtml"), "ingest.adapters.html"),
+    Format("PDF", ("PDF",), (".pdf",), "ingest.adapters.pdfium"),
+    Format("Word document (DOCX)", ("Word document (DOCX)",), (".docx",), "ingest.adapters.unstructured"),
+    Format("CSV", ("text",), (".csv", ".tsv"), "ingest.adapters.delimited_text"),
+    Format("mail (EML)", ("text", "binary data"), (".eml",), "ingest.adapters.mail"),
+    Format("Excel workbook (XLSX)", ("Excel workbook (XLSX)",), (".xlsx",), "ingest.adapters.openpyxl"),
 )
 BY_EXTENSION: Mapping[str, Format] = MappingProxyType({end: row for row in FORMATS for end in row.extensions})
-BY_CONTENT: Mapping[str, Format] = MappingProxyType({row.content: row for row in reversed(FORMATS)})
+BY_CONTENT: Mapping[str, Format] = MappingProxyType({row.contents[0]: row for row in reversed(FORMATS)})

@@ -6,6 +6,7 @@ import re
 import stat
 import zipfile
 import zlib
+from collections.abc import Mapping
 
 from ingest.errors import DamagedFile, EncryptedFile, ExpandsTooMuch
 from ingest.model import ParseLimits
@@ -16,6 +17,7 @@ ENCRYPTED_FLAG = 0x1
 # RuntimeError (and so NotImplementedError) is what zipfile raises for encryption and unknown compression.
 UNREADABLE = (KeyError, ValueError, EOFError, OSError, RuntimeError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
 ABSOLUTE = re.compile(r"^([/\\]|[A-Za-z]:)")
+DECLARATIONS = tuple("<!DOCTYPE".encode(charset) for charset in ("ascii", "utf-16-le", "utf-16-be"))
 ENCRYPTED_PARTS = (b"manifest:encryption-data", b"<enc:EncryptedData", b"<EncryptedData")
 
 
@@ -33,6 +35,18 @@ def member(container: zipfile.ZipFile, name: str) -> bytes:
         return container.read(name)
     except UNREADABLE as error:
         raise DamagedFile(f"The file has no readable part {name!r}.") from error
+
+
+def all_members(container: zipfile.ZipFile) -> dict[str, bytes]:
+    """Every member by its name, for containers that `check_container` let pass. Raises DamagedFile."""
+    return {name: member(container, name) for name in dict.fromkeys(container.namelist())}
+
+
+def refuse_declarations(parts: Mapping[str, bytes]) -> None:
+    """Raises DamagedFile where an XML part declares a document type: it is how a file reads other files."""
+    for name, content in parts.items():
+        if name.endswith((".xml", ".rels")) and any(mark in content for mark in DECLARATIONS):
+            raise DamagedFile("A part of the document declares a document type, which Office never writes.")
 
 
 def check_container(container: zipfile.ZipFile, size: int, limits: ParseLimits) -> None:

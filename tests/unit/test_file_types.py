@@ -55,6 +55,9 @@ def docx(*more: tuple[str | zipfile.ZipInfo, bytes]) -> bytes:
         ("a.pdf", b"%PDF-1.7\n", "PDF"),
         ("a.pdf", b"junk before it\n%PDF-1.7\n", "PDF"),
         ("a.docx", docx(), "Word document (DOCX)"),
+        ("a.csv", b"a,b", "CSV"),
+        ("a.eml", b"Subject: x\0y", "mail (EML)"),
+        ("a.xlsx", packed(("xl/workbook.xml", b"")), "Excel workbook (XLSX)"),
         ("README", b"words", "plain text"),
         ("Report v1.2", b"words", "plain text"),
         ("page", b" <!DOCTYPE html><p>words", "HTML"),
@@ -194,7 +197,7 @@ def test_the_extension_is_what_follows_the_last_dot_if_it_looks_like_one(name: s
 
 def test_each_extension_belongs_to_one_format_and_each_content_has_one() -> None:
     assert len(BY_EXTENSION) == sum(len(row.extensions) for row in FORMATS)
-    assert {row.content for row in FORMATS} == set(BY_CONTENT)
+    assert {row.contents[0] for row in FORMATS} == set(BY_CONTENT)
     assert all(find_spec(row.module) for row in FORMATS)
     assert callable(BY_EXTENSION[".txt"].reader().read)
 
