@@ -2,20 +2,19 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import Depends, Request
-from ingest.intake import Intake
-from retrieval.library import Library
-from serving.answering import Answering
 
 from api.accounts import Accounts
 from api.idempotency import Replies
 from api.settings import Settings
 from api.telemetry import Metrics
+from ingest.intake import Intake
 from ingest.ports import JobLog
 from retrieval.access import LabelScale
+from retrieval.library import Library
+from serving.answering import Answering
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,6 @@ class Parts:
     jobs: JobLog
     accounts: Accounts
     replies: Replies
-    clock: Callable[[], datetime]
     checks: Mapping[str, Callable[[], Awaitable[object]]]
     local_digest: str = ""
     metrics: Metrics = field(default_factory=Metrics)

@@ -158,8 +158,8 @@ def address_of(listener: socket.socket) -> str:
 
 
 async def until_ready(url: str, pause: float = 0.05) -> None:
-    """Return when the server says that it is ready."""
-    async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=2.0) as client:
+    """Return when the server says that it is ready. A request waits in the socket until somebody accepts it."""
+    async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=60.0) as client:
         while True:
             try:
                 if (await client.get("/readyz")).is_success:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from api.schemas.shapes import Filters, Given, Rounded, Shown
+from api.schemas.shapes import Filters, Given, Milliseconds, Rounded, Shown
 from retrieval.model import Language
 from serving.model import Answer, Citation, Claim, Question
 
@@ -110,7 +110,7 @@ class AnswerShown(Shown):
     route: RouteShown
     egress: EgressShown
     cost: CostShown
-    timings_ms: dict[str, Rounded]
+    timings_ms: dict[str, Milliseconds]
 
     @classmethod
     def of(cls, answer: Answer) -> Self:

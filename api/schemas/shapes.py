@@ -33,4 +33,5 @@ class Filters(Given):
 
 
 Rounded = Annotated[float, PlainSerializer(lambda value: round(value, 6), return_type=float)]
+Milliseconds = Annotated[float, PlainSerializer(lambda value: round(value, 1), return_type=float)]
 Time = Annotated[datetime, PlainSerializer(lambda value: value.isoformat(), return_type=str)]

@@ -2,10 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from uuid import uuid4
@@ -19,8 +18,9 @@ from api.folder import DataFolder
 from api.parts import Parts
 from api.replies import SqlReplies
 from api.settings import Settings
-from api.wiring.chat import chat_model
+from api.wiring.chat import chat_model, warmed
 from api.wiring.encoders import Encoders, encoders
+from api.wiring.instants import COMMAND_PATIENCE_SECONDS, now
 from api.wiring.parsing import parser
 from api.wiring.stores import database, job_queue, vectors
 from api.wiring.tree import index
@@ -37,13 +37,7 @@ from retrieval.adapters.sql_database import Database
 from retrieval.library import Library
 from retrieval.ports import VectorStore
 from serving.answering import Answering, AnsweringSettings
-
-COMMAND_PATIENCE_SECONDS = 30.0
-
-
-def now() -> datetime:
-    """The time, in UTC."""
-    return datetime.now(UTC)
+from serving.ports import ChatModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,41 +87,46 @@ async def stock(settings: Settings, socket_path: Path | None) -> AsyncIterator[S
 
 
 @asynccontextmanager
-async def parts_of(held: Stock) -> AsyncIterator[Parts]:
+async def chat(settings: Settings) -> AsyncIterator[ChatModel]:
+    """The language model; its process, if it has one, goes with it."""
+    model = await chat_model(settings)
+    try:
+        yield model
+    finally:
+        await model.close()
+
+
+def parts_of(held: Stock, model: ChatModel) -> Parts:
     """What the routes work with, on this stock."""
-    settings, embedder = held.settings, held.encoders.embedder
-    async with AsyncExitStack() as stack:
-        model = await chat_model(settings)
-        stack.push_async_callback(model.close)
-        answering = Answering(
-            library=held.library,
-            local=model,
-            scale=settings.scale,
-            detector=held.encoders.detector,
-            translator=held.encoders.translator,
-            clock=time.monotonic,
-            new_id=uuid4,
-            settings=AnsweringSettings(
-                draft_seconds=settings.llm.timeout_seconds,
-                min_confidence=settings.answers.min_confidence,
-                embedder=embedder.identity.name,
-            ),
-        )
-        token = DataFolder(settings.data_dir).token()
-        accounts = Accounts(held.database, clock=now)
-        yield Parts(
-            settings=settings,
-            scale=settings.scale,
-            library=held.library,
-            answering=answering,
-            intake=held.intake,
-            jobs=held.jobs,
-            accounts=accounts,
-            replies=SqlReplies(held.database, clock=now, longest_request=2 * settings.server.request_seconds),
-            clock=now,
-            checks=checks(held, accounts),
-            local_digest=digest_of_key(token) if token else "",
-        )
+    settings, made = held.settings, held.encoders
+    answering = Answering(
+        library=held.library,
+        local=model,
+        scale=settings.scale,
+        detector=made.detector,
+        translator=made.translator,
+        clock=time.monotonic,
+        new_id=uuid4,
+        settings=AnsweringSettings(
+            draft_seconds=settings.llm.timeout_seconds,
+            min_confidence=settings.answers.min_confidence,
+            embedder=made.embedder.identity.name,
+        ),
+    )
+    token = DataFolder(settings.data_dir).token()
+    accounts = Accounts(held.database, clock=now)
+    return Parts(
+        settings=settings,
+        scale=settings.scale,
+        library=held.library,
+        answering=answering,
+        intake=held.intake,
+        jobs=held.jobs,
+        accounts=accounts,
+        replies=SqlReplies(held.database, clock=now, longest_request=2 * settings.server.request_seconds),
+        checks=checks(held, accounts),
+        local_digest=digest_of_key(token) if token else "",
+    )
 
 
 def checks(held: Stock, accounts: Accounts) -> dict[str, Callable[[], Awaitable[object]]]:
@@ -169,9 +168,9 @@ async def closing(parser: Parser) -> AsyncIterator[None]:
 @asynccontextmanager
 async def api_parts(settings: Settings, socket_path: Path | None) -> AsyncIterator[Parts]:
     """The api process: answers, searches, takes documents in; the first question finds everything loaded."""
-    async with stock(settings, socket_path) as held, parts_of(held) as parts:
+    async with stock(settings, socket_path) as held, chat(settings) as model, background(warmed(model)):
         await held.encoders.embedder.embed_queries(["ready"])
-        yield parts
+        yield parts_of(held, model)
 
 
 @asynccontextmanager
@@ -189,17 +188,17 @@ async def embedded(settings: Settings) -> AsyncIterator[ASGIApp]:
         async with (
             index(settings, folder) as socket_path,
             stock(settings, socket_path) as held,
-            parts_of(held) as parts,
+            chat(settings) as model,
             worker_of(held) as made,
-            running(made),
+            background(made.run()),
         ):
-            yield create_app(parts)
+            yield create_app(parts_of(held, model))
 
 
 @asynccontextmanager
-async def running(worker: Worker) -> AsyncIterator[None]:
-    """The worker at work, stopped in the end."""
-    task = asyncio.create_task(worker.run())
+async def background(work: Coroutine[object, object, None]) -> AsyncIterator[None]:
+    """Work that goes on meanwhile and is stopped in the end."""
+    task = asyncio.create_task(work)
     try:
         yield
     finally:

@@ -1,6 +1,7 @@
 """The processes that `lastro serve` starts, and that larger set-ups start by themselves."""
 
 import asyncio
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from retrieval.errors import PermanentFailure
 log = structlog.get_logger()
 
 KEEP_ALIVE_SECONDS = 15
+NICE = 5  # who asks comes before what is filled in
 
 
 class NeedsSupervisor(PermanentFailure):
@@ -77,6 +79,7 @@ async def answer(parts: Parts, sock: socket.socket, stop: asyncio.Event) -> None
 
 async def serve_worker(settings: Settings, *, supervised: bool) -> None:
     """Carry out jobs until told to stop; the step that runs then is repeated by whoever comes next."""
+    os.nice(NICE)
     with told_to_stop(supervised=supervised) as stop, place(settings, supervised=supervised, url="") as index:
         async with worker(settings, index) as made:
             log.info("working")

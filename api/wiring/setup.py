@@ -6,9 +6,8 @@ from api.accounts import Accounts
 from api.auth import Role, User
 from api.folder import DataFolder
 from api.settings import Settings
-from api.wiring.application import COMMAND_PATIENCE_SECONDS, now, stock
+from api.wiring.instants import COMMAND_PATIENCE_SECONDS, now
 from api.wiring.stores import database
-from api.wiring.tree import index
 from retrieval.errors import PermanentFailure
 from retrieval.upkeep import Difference
 
@@ -46,6 +45,9 @@ async def initialise(settings: Settings) -> str:
 
 async def differences(settings: Settings, *, repair: bool) -> Sequence[Difference]:
     """Where catalogue, index and files disagree, repaired if wanted. Raises NotInitialised, DataFolderInUse."""
+    from api.wiring.application import stock
+    from api.wiring.tree import index
+
     folder = DataFolder(settings.data_dir)
     with folder.locked(COMMAND_PATIENCE_SECONDS):
         async with index(settings, folder) as socket_path, stock(settings, socket_path) as held:

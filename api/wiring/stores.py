@@ -4,7 +4,7 @@ import ssl
 from pathlib import Path
 
 from api.settings import Settings
-from ingest.adapters.dbos_jobs import DbosJobQueue
+from ingest.ports import JobQueue
 from retrieval.adapters.qdrant_edge import EdgeVectorStore
 from retrieval.adapters.sql_database import Database
 from retrieval.ports import VectorStore
@@ -15,8 +15,10 @@ def database(settings: Settings) -> Database:
     return Database(settings.database)
 
 
-def job_queue(settings: Settings) -> DbosJobQueue:
+def job_queue(settings: Settings) -> JobQueue:
     """The queue: in the same PostgreSQL as the tables, or in a SQLite file of its own."""
+    from ingest.adapters.dbos_jobs import DbosJobQueue
+
     if settings.database_url:
         tables = Database(settings.database)
         if tables.dialect != "sqlite":

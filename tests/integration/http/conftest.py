@@ -160,7 +160,6 @@ async def server(tmp_path: Path, empty_database: Path) -> AsyncIterator[Server]:
         jobs=jobs,
         accounts=accounts,
         replies=SqlReplies(database, clock=now, longest_request=60),
-        clock=now,
         checks={"nothing": lambda: asyncio.sleep(0)},
         local_digest=digest_of_key(token),
     )
