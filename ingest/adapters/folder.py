@@ -88,15 +88,19 @@ class FolderSource:
         name = shown(str(file.relative_to(root)))
         try:
             # A link is refused: whoever could write to where it leads would decide who reads what is here.
-            handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            with open(file, "rb", opener=without_surprises) as opened:
+                if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+                    raise InvalidAccessFile(f"{name} is not a plain file.")
+                return read_folder_access(opened.read(), self._scale, name=name)
         except FileNotFoundError:
             return None
         except OSError as error:
             raise InvalidAccessFile(f"{name} cannot be read: {error.strerror}.") from error
-        with os.fdopen(handle, "rb") as opened:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise InvalidAccessFile(f"{name} is not a plain file.")
-            return read_folder_access(opened.read(), self._scale, name=name)
+
+
+def without_surprises(path: str, flags: int) -> int:
+    """Open without following a link and without waiting at a pipe, which may have taken the file's place."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def walk(root: Path) -> Iterator[SourceItem]:
@@ -122,7 +126,8 @@ def walk(root: Path) -> Iterator[SourceItem]:
 def listed(entry: os.DirEntry[str], uri: str, root: Path) -> SourceItem | None:
     """The entry if it is a plain file, or a link to one inside the root."""
     try:
-        if entry.is_symlink() and not Path(entry.path).resolve(strict=True).is_relative_to(root):
+        # Not `Path.resolve()`, which raises RuntimeError for a link to itself.
+        if entry.is_symlink() and not Path(os.path.realpath(entry.path, strict=True)).is_relative_to(root):
             return None
         state = entry.stat()
     except OSError:
@@ -146,7 +151,7 @@ def locate(root: Path, uri: str) -> Path:
         if child.is_symlink() and not child.is_file():
             raise FileVanished
         path = child
-    real = path.resolve(strict=True)
+    real = Path(os.path.realpath(path, strict=True))
     if not real.is_relative_to(root):
         raise FileVanished
     return real
@@ -155,8 +160,7 @@ def locate(root: Path, uri: str) -> Path:
 def read_steadily(path: Path, max_bytes: int) -> tuple[bytes, os.stat_result]:
     """The bytes of a file that did not change while it was read. Raises SourceUnavailable, FileTooLarge, OSError."""
     for _ in range(READ_TRIES):
-        # Not to block on a pipe that took the file's place.
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        with open(path, "rb", opener=without_surprises) as file:
             before = os.fstat(file.fileno())
             if not stat.S_ISREG(before.st_mode):
                 raise FileVanished
