@@ -55,6 +55,11 @@ class OnnxEmbedder:
         """The embedder's own tokens, for cutting texts; loaded on first use, in 50 ms."""
         return load_tokenizer(self._folder)
 
+    @property
+    def bulk_pid(self) -> int | None:
+        """The child that embeds passages, None before the first one: for measuring."""
+        return self._bulk.pid
+
     async def embed_queries(self, texts: Sequence[str]) -> Matrix:
         """Vectors of questions, made in this process. Raises EmbedderUnavailable, ModelFileDamaged."""
         encoder = await self._loaded()

@@ -72,15 +72,15 @@ async def test_nothing_is_loaded_and_started_before_the_first_text(embedder: Onn
     assert embedder.identity.dimensions == 384
     assert embedder.identity.digest.startswith("sha256:")
     assert embedder._encoder is None
-    assert embedder._bulk.pid is None
+    assert embedder.bulk_pid is None
     assert (await embedder.embed_passages([])).shape == (0, 384)
-    assert embedder._bulk.pid is None
+    assert embedder.bulk_pid is None
 
 
 async def test_the_child_has_a_lower_priority(embedder: OnnxEmbedder) -> None:
     await embedder.embed_passages(["a"])
-    assert embedder._bulk.pid is not None
-    assert psutil.Process(embedder._bulk.pid).nice() == min(19, psutil.Process().nice() + 10)
+    assert embedder.bulk_pid is not None
+    assert psutil.Process(embedder.bulk_pid).nice() == min(19, psutil.Process().nice() + 10)
 
 
 async def test_a_child_that_was_killed_is_replaced(bulk: BulkEncoder) -> None:
