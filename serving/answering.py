@@ -34,6 +34,7 @@ from serving.ports import ChatModel, EvidenceFinder
 from serving.prompts import VERSION, Room, compose
 from serving.reading import read
 from serving.settling import Trip, answered, refused
+from serving.words import content_stems
 
 # As many as the gate was fitted on.
 GATE_PASSAGES = 5
@@ -91,7 +92,7 @@ class Answering:
         question.check()
         language = question.language or self._detector.detect(question.text)
         trip = Trip(self._new_id(), question, reader, language, self._clock)
-        if not any(character.isalnum() for character in question.text):
+        if not content_stems(question.text):
             yield self._refused(trip, RefusalReason.QUESTION_UNCLEAR)
             return
         said = await self._find(trip)

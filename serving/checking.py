@@ -125,12 +125,12 @@ class Check:
         alignment = align(stems, self.readings, drafted.cited)
         if alignment.support < self.least_support:
             return None
-        text = wordings[alignment.places[0].reading.language]
+        language = alignment.places[0].reading.language
         quotes = [place.sentence_text for place in alignment.places]
         around = [
             part for place in alignment.places for part in (place.reading.text, place.reading.passage.chunk.context)
         ]
-        return alignment if broken_rule(text, quotes, around) is None else None
+        return alignment if broken_rule(wordings[language], quotes, around, language=language) is None else None
 
     async def _translations(self, text: str, translator: Translator) -> dict[Language, str]:
         """The claim in each language that passages are in; as it is where the translator fails."""

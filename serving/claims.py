@@ -21,7 +21,7 @@ _MARKER = re.compile(
 )
 _RANGE = re.compile(r"(\d{1,3})\s*[-–]\s*(\d{1,3})")
 _BULLET = re.compile(r"^\s*(?:[-*•‣–]|\d{1,2}[.)])\s+")
-_EMPHASIS = re.compile(r"\*\*|__|`{1,3}\w*\n?")
+_EMPHASIS = re.compile(r"\*\*|__|^\s*```\w*\s*$|`+")
 _TERMINATORS = tuple(".!?…:;\"'”’»)]|")
 _SAYING = r"(?:say|mention|stat|specif|provid|contain|includ|answer|giv|address|tell|indicat|describ|offer|list)"
 _DIZER = r"(?:diz|mencion|consta|especific|conte|inform|fornec|respond|indic|refer|esclarec|trat)"

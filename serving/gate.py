@@ -12,7 +12,7 @@ from retrieval.model import Language
 from serving.citing import Place
 from serving.figures import Figures, figures, joined
 from serving.reading import Reading
-from serving.words import content_stems, words
+from serving.words import content_stems
 
 # Smaller numbers are often the asker's own ("I have 3 children"); years, amounts and codes must be in the documents.
 LEAST_NUMBER = Decimal(100)
@@ -41,9 +41,10 @@ class Outlook:
 
 
 def asked(question: str, translations: Mapping[Language, str], language: Language) -> Asked:
-    """Read a question. Without content words all its words count."""
+    """Read a question."""
     texts = {language: question, **translations}
-    return Asked({name: _stems(text) for name, text in texts.items()}, _required(figures(question, with_words=False)))
+    stems = {name: content_stems(text) for name, text in texts.items()}
+    return Asked(stems, _required(figures(question, with_words=False)))
 
 
 def outlook(question: Asked, readings: Sequence[Reading]) -> Outlook:
@@ -82,10 +83,6 @@ def nearest(question: Asked, readings: Sequence[Reading]) -> list[Place]:
 
 def _share(stems: frozenset[str], of: frozenset[str]) -> float:
     return len(stems & of) / len(stems) if stems else 0.0
-
-
-def _stems(text: str) -> frozenset[str]:
-    return content_stems(text) or frozenset(word.stem for word in words(text))
 
 
 def _required(said: Figures) -> Figures:

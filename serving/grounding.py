@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 
+from retrieval.model import Language
 from serving.figures import figures, joined
 from serving.words import NEGATIONS, NEGATIVE_IN_MEANING, STOP, Word, content_stems, fold, words
 
@@ -27,8 +28,10 @@ class Rule(StrEnum):
     NEGATION = "negation"
 
 
-def broken_rule(claim: str, quotes: Iterable[str], surroundings: Iterable[str] = ()) -> Rule | None:
-    """The first rule that the claim breaks against the quoted sentences, None if it breaks none.
+def broken_rule(
+    claim: str, quotes: Iterable[str], surroundings: Iterable[str] = (), *, language: Language
+) -> Rule | None:
+    """The first rule that the claim breaks against the quoted sentences, in their language; None if it breaks none.
 
     Names may also stand in the `surroundings` (the whole passages, titles, sections): sentences say "the office"
     where a heading has said which.
@@ -39,7 +42,7 @@ def broken_rule(claim: str, quotes: Iterable[str], surroundings: Iterable[str] =
         return Rule.FIGURES
     if not names(claim) <= _all_stems(around):
         return Rule.NAMES
-    return Rule.NEGATION if _negated_otherwise(claim, evidence) else None
+    return Rule.NEGATION if _negated_otherwise(claim, evidence, NEGATIONS[language]) else None
 
 
 def names(text: str) -> frozenset[str]:
@@ -65,27 +68,27 @@ def _all_stems(texts: Iterable[str]) -> frozenset[str]:
     return frozenset(word.stem for text in texts for word in words(text))
 
 
-def _negated_otherwise(claim: str, evidence: list[str]) -> bool:
+def _negated_otherwise(claim: str, evidence: list[str], cues: frozenset[str]) -> bool:
     """Whether the claim denies what the evidence says, or says what the evidence denies."""
     said = words(claim)
     quoted = [word for text in evidence for word in words(text)]
-    if _has(said, NEGATIONS) and not _has(quoted, NEGATIONS | NEGATIVE_IN_MEANING):
+    if _has(said, cues) and not _has(quoted, cues | NEGATIVE_IN_MEANING):
         return True
-    refuted = frozenset().union(*map(negated_stems, evidence))
+    refuted = frozenset(stem for text in evidence for stem in negated_stems(text, cues))
     affirmed = frozenset(word.stem for word in quoted) - refuted
     disputed = frozenset(word.stem for word in said if word.says_something) & refuted - affirmed
-    return bool(disputed) and not _has(said, NEGATIONS | NEGATIVE_IN_MEANING)
+    return bool(disputed) and not _has(said, cues | NEGATIVE_IN_MEANING)
 
 
-def negated_stems(text: str) -> frozenset[str]:
+def negated_stems(text: str, cues: frozenset[str]) -> frozenset[str]:
     """The stems that a negation reaches within its clause."""
-    return frozenset(stem for clause in _CLAUSES.split(text) for stem in _reached(words(clause)))
+    return frozenset(stem for clause in _CLAUSES.split(text) for stem in _reached(words(clause), cues))
 
 
-def _reached(clause: list[Word]) -> Iterator[str]:
+def _reached(clause: list[Word], cues: frozenset[str]) -> Iterator[str]:
     left = 0
     for word in clause:
-        if word.folded in NEGATIONS:
+        if word.folded in cues:
             left = REACH
         elif word.says_something and left:
             left -= 1

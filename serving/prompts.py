@@ -26,10 +26,11 @@ VERSION: Final = sha256(_BYTES).hexdigest()[:12]
 CHARACTERS_PER_TOKEN = 3.5
 # A passage cut shorter than this says too little to be worth its place.
 LEAST_TOKENS = 60
+LEAST_CHARACTERS = 100
 LONGEST_TITLE = 120
 
 # The beginnings of tags and of chat templates' control tokens: `</passage>`, `<|im_end|>`, `<s>`, `[INST]`.
-_TAGS = re.compile(r"[<＜﹤](?=\s*[/／|<＜﹤\w])")
+_TAGS = re.compile(r"[<＜﹤](?=[/／|<＜﹤A-Za-z_]|\s*[/／|]|\s*passage)", re.IGNORECASE)
 _TEMPLATE = re.compile(r"\[(?=\s*/?\s*(?:INST|SYS)\b)", re.IGNORECASE)
 _INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]")
 
@@ -103,7 +104,9 @@ def _shortened(passage: Passage, room: Room, tokens: int) -> tuple[Passage, str]
     text = passage.chunk.text
     frame = room.tokens(_quoted(1, passage, ""))
     ends = [end for _, end in sentences(text) if room.tokens(text[:end]) + frame <= tokens]
-    end = ends[-1] if ends else int(max(tokens - frame, LEAST_TOKENS // 2) * CHARACTERS_PER_TOKEN)
+    end = ends[-1] if ends else len(text)
+    while not ends and end > LEAST_CHARACTERS and room.tokens(text[:end]) + frame > tokens:
+        end = end * 4 // 5
     chunk = passage.chunk
     return replace(passage, chunk=replace(chunk, text=text[:end], end=chunk.start + len(text[:end]))), text[:end]
 

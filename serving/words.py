@@ -12,6 +12,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
+from retrieval.model import Language
+
 _LISTS = json.loads(Path(__file__).with_name("words.json").read_text(encoding="utf-8"))
 
 
@@ -20,7 +22,12 @@ def _listed(name: str) -> frozenset[str]:
 
 
 STOP: Final = _listed("stop")
-NEGATIONS: Final = _listed("negation")
+# By language: `no` denies in English and says `in the` in Portuguese.
+NEGATIONS: Final[dict[Language, frozenset[str]]] = {
+    "en": frozenset(_LISTS["negation"]["en"].split()),
+    "pt": frozenset(_LISTS["negation"]["pt"].split()),
+}
+_ANY_NEGATION: Final = _listed("negation")
 NEGATIVE_IN_MEANING: Final = _listed("negative_in_meaning")
 MONTHS: Final[dict[str, int]] = _LISTS["months"]
 NUMBER_WORDS: Final[dict[str, int]] = _LISTS["numbers"]
@@ -29,7 +36,16 @@ SCALES: Final[dict[str, int]] = _LISTS["scales"]
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
 # Longest first; what is left must keep three letters.
-_PLURALS = (("coes", "cao"), ("oes", "ao"), ("aes", "ao"), ("ais", "al"), ("eis", "el"), ("ies", "y"), ("sses", "ss"))
+_PLURALS = (
+    ("coes", "cao"),
+    ("oes", "ao"),
+    ("aes", "ao"),
+    ("ais", "al"),
+    ("eis", "el"),
+    ("il", "el"),
+    ("ies", "y"),
+    ("sses", "ss"),
+)
 _SUFFIXES = tuple(_LISTS["suffixes"].split())
 _LAST_VOWELS = "aeoy"
 
@@ -46,7 +62,7 @@ class Word:
     @property
     def says_something(self) -> bool:
         """Whether it is a content word: neither a stop word nor a negation."""
-        return self.folded not in STOP and self.folded not in NEGATIONS
+        return self.folded not in STOP and self.folded not in _ANY_NEGATION
 
 
 @lru_cache(maxsize=65_536)
