@@ -6,7 +6,7 @@ from dataclasses import replace
 from math import ceil
 
 from ingest.outline import HEADING_CHARACTERS, Stretch, clipped
-from ingest.sentences import line_starts, sentence_starts
+from ingest.sentence_breaks import line_starts, sentence_starts
 from ingest.token_index import TokenIndex
 from retrieval.model import BlockKind
 from retrieval.ports import Tokenizer

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from reportlab.lib import pdfencrypt
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
@@ -189,3 +190,47 @@ def test_a_text_layer_of_signs_without_meaning_counts_as_none() -> None:
     assert pdfium._garbled([Line("\ufffd\ufffd\ue001a")])
     assert not pdfium._garbled([Line("plain words \ue001")])
     assert not pdfium._garbled([])
+
+
+def test_a_page_whose_text_layer_means_nothing_is_treated_as_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pdfium, "_garbled", lambda lines: True)
+    with pytest.raises(NeedsOcr):
+        read(pdf(both(PROSE, picture)), LIMITS)
+
+
+def test_a_document_without_pages_holds_no_text() -> None:
+    data = (
+        b"%PDF-1.4\n1 0 obj\n<</Type/Catalog/Pages 2 0 R>>\nendobj\n"
+        b"2 0 obj\n<</Type/Pages/Count 0/Kids[]>>\nendobj\n"
+        b"trailer\n<</Root 1 0 R>>\nstartxref\n0\n%%EOF"
+    )
+    with pytest.raises((NoTextFound, DamagedFile)):
+        read(data, LIMITS)
+
+
+def test_a_broken_word_keeps_its_two_lines_together() -> None:
+    text = "one ex\ufffe\r\ntractive\r\ntwo\r\nen\ufffe\r\ndless\ufffe\r\nly"
+    assert [text[start:end] for start, end in pdfium._spans(text)] == [
+        "one ex\ufffe\r\ntractive",
+        "two",
+        "en\ufffe\r\ndless\ufffe\r\nly",
+    ]
+
+
+def test_letters_without_a_place_make_a_line_without_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pdfium.pdfium_c, "FPDFText_GetLooseCharBox", lambda *arguments: 0)
+    assert read(pdf(PROSE), LIMITS).text.count("\n") == 1
+
+
+def test_an_owner_s_password_alone_does_not_keep_readers_out() -> None:
+    protected = pdfencrypt.StandardEncryption("", ownerPassword="owner", canPrint=0)
+    out = io.BytesIO()
+    canvas = Canvas(out, encrypt=protected)
+    PROSE(canvas)
+    canvas.save()
+    assert "thirty days" in read(out.getvalue(), LIMITS).text
+
+
+def test_the_same_bytes_give_the_same_document() -> None:
+    data = pdf(PROSE, words("More", "words"))
+    assert read(data, LIMITS) == read(data, LIMITS)

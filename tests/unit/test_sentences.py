@@ -31,12 +31,3 @@ def cut(text: str) -> list[str]:
 )
 def test_a_text_is_cut_into_sentences_items_and_rows(text: str, pieces: list[str]) -> None:
     assert cut(text) == pieces
-
-
-def test_a_stop_after_no_word_ends_a_sentence() -> None:
-    assert sentences("It cost 5 %. Then more.") == ["It cost 5 %.", "Then more."]
-
-
-def test_no_break_is_seen_across_a_very_long_word() -> None:
-    text = f"{'x' * 10_000}. Next one."
-    assert sentences(text) == [f"{'x' * 10_000}.", "Next one."]
