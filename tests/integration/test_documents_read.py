@@ -19,6 +19,7 @@ from ingest.errors import EncryptedFile, NeedsOcr, UnreadableDocument, Unsupport
 from ingest.model import ParseLimits
 from retrieval.access import Access
 from retrieval.adapters.memory_encoders import WordTokenizer
+from retrieval.adapters.onnx_encoder import load_tokenizer
 from retrieval.model import DocumentVersion, Language, ParsedDocument, document_id
 
 SECONDS = 30
@@ -69,13 +70,15 @@ def plain(text: str) -> str:
     return re.sub(r"\s+", " ", text)
 
 
+def version_of(parsed: ParsedDocument, uri: str) -> DocumentVersion:
+    access = Access("t", frozenset({"everyone"}), "public")
+    document = document_id("t", "s", uri)
+    return DocumentVersion(document, "sha256:0", "s", uri, parsed.title, parsed.media_type, 1, access)
+
+
 def check_chunks(parsed: ParsedDocument, uri: str) -> None:
-    version = DocumentVersion(
-        document_id("t", "s", uri), "sha256:0", "s", uri, parsed.title, parsed.media_type, 1,
-        Access("t", frozenset({"everyone"}), "public"),
-    )  # fmt: skip
     tokenizer = WordTokenizer()
-    chunks = StructureChunker(tokenizer, English())(parsed, version)
+    chunks = StructureChunker(tokenizer, English())(parsed, version_of(parsed, uri))
     assert "".join("".join(chunk.text for chunk in chunks).split()) == "".join(parsed.text.split())
     for chunk in chunks:
         assert chunk.text == parsed.text[chunk.start : chunk.end]
@@ -157,3 +160,16 @@ async def test_what_stands_in_content_controls_is_read(shared: Path, parser: Pro
     parsed = await parser.parse(file.read_bytes(), file.name)
     assert "COVER TITLE INSIDE SDT" in parsed.text
     assert "BODY TEXT OUTSIDE SDT" in parsed.text
+
+
+@pytest.mark.models
+async def test_passages_fit_the_embedder_s_own_limit(shared: Path, parser: ProcessParser, model_cache: Path) -> None:
+    folders = sorted(model_cache.glob("embedder-*"))
+    if not folders:
+        pytest.skip("the embedder is not fetched; run `lastro models pull`")
+    tokenizer = load_tokenizer(folders[-1])
+    for name in ("pdf/two_column_cfr_1308_19p.pdf", "md/18f_travel_guide_faq.md", "pt/lei_11340.latin1.txt"):
+        parsed = await parser.parse((shared / "documents" / name).read_bytes(), name)
+        chunks = StructureChunker(tokenizer, English())(parsed, version_of(parsed, name))
+        assert max(len(tokenizer.offsets(chunk.text)) for chunk in chunks) <= 350
+        assert max(len(tokenizer.offsets(f"passage: {chunk.encoded_text}")) for chunk in chunks) + 2 <= 512
