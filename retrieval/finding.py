@@ -1,16 +1,16 @@
 """From a question to passages: candidates from the vector store, the truth from the catalogue, then one ranking."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import chain
 from uuid import UUID
 
 from retrieval.access import LabelScale, Principal, ReaderFilter, reader_filter
 from retrieval.fusion import fuse
-from retrieval.model import Evidence, Language, Passage, SearchFilters, StoreHits, StoreQuery
+from retrieval.model import Evidence, Hit, Language, Passage, SearchFilters, StoreHits, StoreQuery
 from retrieval.ports import Catalogue, VectorSearch
-from retrieval.questions import EncodedQuestion, QuestionEncoder
+from retrieval.questions import QuestionEncoder, QuestionForm
 
 # Hits of each ranker: what fusion was measured with.
 DEPTH = 100
@@ -66,17 +66,17 @@ class Finder:
         if allowed is None or limit < 1 or not question.strip():
             return Evidence()
         watch = Stopwatch(self._timer)
-        encoded = await self._encoder.encode(question, await self._present(reader.tenant))
+        forms = await self._encoder.encode(question, await self._present(reader.tenant))
         watch.lap("encode")
         depth = max(DEPTH, limit)
         passages: list[Passage] = []
         lost: frozenset[UUID] | None = None
         for _ in range(ROUNDS):
-            hits = await self._ask(encoded, allowed, depth)
+            hits = await self._ask(forms, allowed, depth)
             watch.lap("store")
             before, (passages, lost) = lost, await self._checked(hits, reader, filters, limit)
             watch.lap("check")
-            bottom = depth >= DEEPEST or max(len(hits.dense), len(hits.sparse)) < depth
+            bottom = depth >= DEEPEST or max(len(hits.dense), len(hits.sparse)) < depth * len(forms)
             if not lost or (lost == before and (bottom or len(passages) >= limit)):
                 break
             # Even with enough of them: the store's answer may be older than a version that was written meanwhile.
@@ -97,14 +97,19 @@ class Finder:
             self._languages[tenant] = now, languages
         return languages
 
-    async def _ask(self, encoded: EncodedQuestion, allowed: ReaderFilter, depth: int) -> StoreHits:
-        """Every form's vector, and the terms once: a chunk's dense score is that of the form it is nearest to."""
-        first, *others = encoded.dense
-        terms = encoded.sparse if encoded.sparse.indices else None
-        queries = [StoreQuery(allowed, first, terms, depth)]
-        queries += [StoreQuery(allowed, vector, None, depth) for vector in others]
+    async def _ask(self, forms: Sequence[QuestionForm], allowed: ReaderFilter, depth: int) -> StoreHits:
+        """Each form in a search of its own. Fusion takes the higher of a chunk's scores: that of its own language."""
+        queries = [
+            StoreQuery(allowed, form.dense, form.sparse if form.sparse.indices else None, depth) for form in forms
+        ]
         answers = await asyncio.gather(*(self._vectors.search(query) for query in queries))
-        return StoreHits(tuple(chain.from_iterable(answer.dense for answer in answers)), answers[0].sparse)
+        dense = chain.from_iterable(answer.dense for answer in answers)
+        sparse = (
+            Hit(hit.chunk_id, hit.score * form.weight)
+            for form, answer in zip(forms, answers, strict=True)
+            for hit in answer.sparse
+        )
+        return StoreHits(tuple(dense), tuple(sparse))
 
     async def _checked(
         self, hits: StoreHits, reader: Principal, filters: SearchFilters, limit: int

@@ -1,6 +1,9 @@
 """A question as the rankers see it, also in the other language when the library holds that.
 
-Measured on FaQuAD with its questions translated: see `docs/reference/measurements.md`.
+In a library of one language, questions translated into it reach 93 % of the nDCG@10 of those asked in it, against
+71 % by a multilingual embedder alone. Where both languages lie in one library, the translation costs questions in
+their own language less than a point on average, and less when its terms count a little less (measured on 700
+questions of SciFact and on FaQuAD).
 """
 
 from collections.abc import Collection
@@ -15,12 +18,17 @@ from retrieval.ports import Embedder, LanguageDetector, SparseEncoder, Translato
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class EncodedQuestion:
-    """One vector for each form of the question, (dimensions,), and the terms of all forms together."""
+# What a term of a translation weighs, by SciFact's training questions in a library of both languages.
+TRANSLATED = 0.9
 
-    dense: tuple[Matrix, ...]
+
+@dataclass(frozen=True, slots=True, eq=False)
+class QuestionForm:
+    """A question in one language: its vector (dimensions,), its terms, and how much their scores count."""
+
+    dense: Matrix
     sparse: SparseVector
+    weight: float = 1.0
 
 
 class QuestionEncoder:
@@ -40,22 +48,24 @@ class QuestionEncoder:
         self._detector = detector
         self._translator = translator
 
-    async def encode(self, question: str, present: Collection[Language]) -> EncodedQuestion:
-        """The question's vectors and terms; `present` are the languages of what is searched."""
-        forms = await self._forms(question, present)
-        vectors = await self._embedder.embed_queries(list(forms.values()))
-        terms = [self._sparse.encode_query(text, [language]) for language, text in forms.items()]
-        return EncodedQuestion(tuple(vectors), merged(terms))
+    async def encode(self, question: str, present: Collection[Language]) -> list[QuestionForm]:
+        """The question as it was asked, then its translations; `present` are the languages of what is searched."""
+        texts = await self._texts(question, present)
+        vectors = await self._embedder.embed_queries(list(texts.values()))
+        return [
+            QuestionForm(vector, self._sparse.encode_query(text, [language]), 1.0 if text == question else TRANSLATED)
+            for (language, text), vector in zip(texts.items(), vectors, strict=True)
+        ]
 
-    async def _forms(self, question: str, present: Collection[Language]) -> dict[Language, str]:
+    async def _texts(self, question: str, present: Collection[Language]) -> dict[Language, str]:
         """The question by language: as it was asked, then translated."""
         own = self._detector.detect(question)
-        forms = {own: question}
+        texts = {own: question}
         for other in sorted(set(present) - {own}):
             translation = await self._translated(question, own, other)
             if translation:
-                forms[other] = translation
-        return forms
+                texts[other] = translation
+        return texts
 
     async def _translated(self, question: str, source: Language, target: Language) -> str:
         """Empty when it cannot be had: a search without it is worth more than none."""
@@ -66,13 +76,3 @@ class QuestionEncoder:
         except TemporaryFailure as error:
             log.warning("question_not_translated", source=source, target=target, code=error.code)
             return ""
-
-
-def merged(vectors: Collection[SparseVector]) -> SparseVector:
-    """The terms of all; one that is in several counts once, at its highest weight."""
-    weights: dict[int, float] = {}
-    for vector in vectors:
-        for index, value in zip(vector.indices, vector.values, strict=True):
-            weights[index] = max(value, weights.get(index, value))
-    indices = tuple(sorted(weights))
-    return SparseVector(indices, tuple(weights[index] for index in indices))

@@ -20,7 +20,7 @@ from retrieval.model import (
     StoreHits,
     StoreQuery,
 )
-from retrieval.questions import QuestionEncoder
+from retrieval.questions import QuestionEncoder, QuestionForm
 
 SCALE = LabelScale()
 ANA = Principal("acme", "ana", frozenset(), SCALE.highest)
@@ -175,3 +175,40 @@ async def test_the_languages_of_a_tenant_are_looked_up_now_and_then() -> None:
     one.forget_languages("acme")
     await numbers(one)
     assert catalogue.languages_asked == 3
+
+
+class TwoForms:
+    """A question with a translation."""
+
+    async def encode(self, question: str, present: frozenset[Language]) -> list[QuestionForm]:
+        one = np.ones(1, np.float32)
+        return [QuestionForm(one, SparseVector((1,), (1.0,))), QuestionForm(one, SparseVector((), ()), 0.5)]
+
+
+class Bilingual:
+    """A store where each form finds one chunk of its own, and chunk 9 by both."""
+
+    def __init__(self) -> None:
+        self.queries: list[StoreQuery] = []
+
+    async def search(self, query: StoreQuery) -> StoreHits:
+        self.queries.append(query)
+        n = len(self.queries)
+        own = Hit(UUID(int=n), 0.9)
+        return StoreHits(dense=(own, Hit(UUID(int=9), 0.1 * n)), sparse=(Hit(UUID(int=n), 8.0), Hit(UUID(int=9), 4.0)))
+
+
+async def test_each_form_is_searched_and_a_chunk_has_the_score_of_its_better_one() -> None:
+    store = Bilingual()
+    one = Finder(
+        catalogue=Allowing(range(10)),  # type: ignore[arg-type]
+        vectors=store,
+        encoder=TwoForms(),  # type: ignore[arg-type]
+        scale=SCALE,
+        timer=Clock(),
+    )
+    evidence = await one.find("question", reader=ANA, filters=SearchFilters(), limit=3)
+    scores = {passage.chunk.id.int: (passage.dense_score, passage.sparse_score) for passage in evidence.passages}
+    assert scores == {1: (0.9, 8.0), 2: (0.9, 4.0), 9: (0.2, 4.0)}
+    # Of a question that is all stop words, no terms are asked for.
+    assert [query.sparse is None for query in store.queries] == [False, True]
