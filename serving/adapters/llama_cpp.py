@@ -10,8 +10,8 @@ import os
 import secrets
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, aclosing, suppress
 from pathlib import Path
 
 import structlog
@@ -59,11 +59,12 @@ class LlamaCppModel:
         """Start the process if need be and wait until it answers. Raises ModelUnavailable, ModelRejected."""
         await self._running()
 
-    async def draft(self, prompt: Prompt) -> AsyncIterator[Delta]:
+    async def draft(self, prompt: Prompt) -> AsyncGenerator[Delta]:
         """Stream a draft; see the port."""
         model = await self._running()
-        async for delta in model.draft(prompt):
-            yield delta
+        async with aclosing(model.draft(prompt)) as deltas:
+            async for delta in deltas:
+                yield delta
 
     async def close(self) -> None:
         """End the process."""
@@ -94,11 +95,10 @@ class LlamaCppModel:
         command = [sys.executable, "-P", "-m", MODULE]
         self._process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL)
         key = self._new_key()
-        try:
+        async with AsyncExitStack() as undo:
+            undo.push_async_callback(self._stop)
             url = await self._ready(self._process, key)
-        except BaseException:
-            await self._stop()
-            raise
+            undo.pop_all()
         log.info("llama.started", pid=self._process.pid, threads=self._threads)
         self._model = OpenAICompatibleModel(url, self.name, api_key=key, timeouts=self._timeouts)
         return self._model
