@@ -107,8 +107,9 @@ class Pipeline:
         return True
 
     async def _carry_out(self, job: Job) -> None:
-        data = await self._fetch(await self._step(job, Step.FETCHING))
-        parsed = await self._parser.parse(data, (await self._step(job, Step.PARSING)).file)
+        data = await self._fetch(job)
+        await self._step(job, Step.PARSING)
+        parsed = await self._parser.parse(data, job.file)
         await self._step(job, Step.CHUNKING)
         version = version_of(job, data, parsed)
         chunks = await asyncio.to_thread(self._chunker, parsed, version)
