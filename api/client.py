@@ -129,8 +129,12 @@ def running_server(settings: Settings) -> str | None:
 
 
 @asynccontextmanager
-async def connected(settings: Settings, *, acting_as: str | None = None) -> AsyncIterator[Client]:
+async def connected(
+    settings: Settings, *, acting_as: str | None = None, working: bool = False
+) -> AsyncIterator[Client]:
     """A client of the server that runs or, when none does, of the same application in this process.
+
+    `working` says that jobs are to be carried out here when no server does it.
 
     Raises NotInitialised, DataFolderInUse when another command works in the folder for too long.
     """
@@ -146,7 +150,7 @@ async def connected(settings: Settings, *, acting_as: str | None = None) -> Asyn
         ) as http:
             yield Client(http)
         return
-    async with embedded_application(settings) as app:
+    async with embedded_application(settings, working=working) as app:
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(
             transport=transport, base_url="http://embedded", headers=headers, timeout=ANSWER_SECONDS

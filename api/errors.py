@@ -54,13 +54,6 @@ class RequestInvalid(PermanentFailure):
     remedy = "Correct the request; `/docs` shows what each route takes."
 
 
-class Conflict(PermanentFailure):
-    """The request does not fit the present state."""
-
-    code = "conflict"
-    remedy = "Look at the present state, then repeat."
-
-
 class IdempotencyMismatch(PermanentFailure):
     """This Idempotency-Key was used with another request."""
 
@@ -106,7 +99,6 @@ STATUS: dict[type[LastroError], int] = {
     NotSignedIn: 401,
     NotAllowed: 403,
     NotFound: 404,
-    Conflict: 409,
     StillRunning: 409,
     RequestInvalid: 422,
     IdempotencyMismatch: 422,

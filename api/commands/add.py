@@ -54,7 +54,7 @@ def add(
 
     async def work() -> list[Json]:
         settings = load_settings()
-        async with connected(settings) as client:
+        async with connected(settings, working=True) as client:
             jobs = await hand_in(client, settings, paths, given)
             return await watched(client, jobs) if wait or client.embedded else jobs
 

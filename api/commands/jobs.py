@@ -57,7 +57,7 @@ def watch(job: str, as_json: AsJson = False) -> None:
     """Wait until a job is over; exit code 1 if it failed."""
 
     async def work() -> Json:
-        async with connected(load_settings()) as client:
+        async with connected(load_settings(), working=True) as client:
             return await finished(client, job)
 
     over = run(work, as_json=as_json)

@@ -181,7 +181,7 @@ async def worker(settings: Settings, socket_path: Path | None) -> AsyncIterator[
 
 
 @asynccontextmanager
-async def embedded(settings: Settings) -> AsyncIterator[ASGIApp]:
+async def embedded(settings: Settings, *, working: bool) -> AsyncIterator[ASGIApp]:
     """Everything in this process but the index, for one command. Raises NotInitialised, DataFolderInUse."""
     folder = DataFolder(settings.data_dir)
     with folder.locked(COMMAND_PATIENCE_SECONDS):
@@ -189,9 +189,11 @@ async def embedded(settings: Settings) -> AsyncIterator[ASGIApp]:
             index(settings, folder) as socket_path,
             stock(settings, socket_path) as held,
             chat(settings) as model,
-            worker_of(held) as made,
-            background(made.run()),
+            AsyncExitStack() as stack,
         ):
+            if working:
+                made = await stack.enter_async_context(worker_of(held))
+                await stack.enter_async_context(background(made.run()))
             yield create_app(parts_of(held, model))
 
 

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 @asynccontextmanager
-async def embedded_application(settings: Settings) -> AsyncIterator[ASGIApp]:
-    """The application in this process, with a worker. Raises NotInitialised, DataFolderInUse."""
+async def embedded_application(settings: Settings, *, working: bool) -> AsyncIterator[ASGIApp]:
+    """The application in this process, with a worker if it is wanted. Raises NotInitialised, DataFolderInUse."""
     from api.wiring.application import embedded
 
-    async with embedded(settings) as app:
+    async with embedded(settings, working=working) as app:
         yield app
 
 

@@ -2,8 +2,10 @@ import json
 
 import pytest
 import typer
+from rich.console import Console
 
 from api.client import Json, Refused
+from api.commands import output
 from api.commands.ask import one_line, show_answer
 from api.commands.output import run, show_json, table
 from api.folder import NotInitialised
@@ -73,9 +75,20 @@ def test_json_is_one_document_and_keeps_letters(capsys: pytest.CaptureFixture[st
     assert json.loads(capsys.readouterr().out) == {"título": "férias"}
 
 
-def test_a_table_shows_its_cells_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
-    table("", ("id", "title"), [("1", "[red]x[/red]"), (2, None)])
-    assert "[red]x[/red]" in capsys.readouterr().out
+def test_a_table_through_a_pipe_is_lines_with_tabs(capsys: pytest.CaptureFixture[str]) -> None:
+    table("title", ("id", "title"), [("1", "[red]x[/red]\ty\n"), (2, None)])
+    assert capsys.readouterr().out == "id\ttitle\n1\t[red]x[/red] y\n2\t\n"
+
+
+def test_a_table_for_people_shows_its_cells_as_they_are(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(output, "out", Console(force_terminal=True, width=40))
+    table("title", ("id", "title"), [("0123456789-0123456789", "[red]x[/red] and words that are too long"), (2, None)])
+    shown = capsys.readouterr().out
+    assert "0123456789-0123456789" in shown
+    assert "[red]x[/red]" in shown
+    assert "title" in shown
 
 
 def answer(**changes: object) -> Json:
