@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from serving.errors import ModelTimedOut, ModelUnavailable
-from serving.model import Draft, DraftEnd, Prompt, ReasoningDelta, TextDelta, TokenDrafted
+from serving.model import Draft, DraftEnd, Prompt, ReasoningDelta, TokenDrafted
 from serving.ports import ChatModel
 
 # A token rarely has more characters than this: beyond, the model ignores its limit and is stopped.
@@ -18,7 +18,7 @@ async def drafting(model: ChatModel, prompt: Prompt, *, seconds: float) -> Async
     text, reasoning = list[str](), list[str]()
     end = DraftEnd(finish_reason="length")
     room = prompt.max_tokens * LONGEST_TOKEN
-    async with aclosing(_as_generator(model, prompt)) as deltas:
+    async with aclosing(model.draft(prompt)) as deltas:
         while room > 0:
             try:
                 # Only around the wait for the model: a consumer may take its time between two pieces.
@@ -38,9 +38,3 @@ async def drafting(model: ChatModel, prompt: Prompt, *, seconds: float) -> Async
             text.append(delta.text)
             yield TokenDrafted(delta.text)
     yield Draft("".join(text), model.name, "".join(reasoning), end.usage, end.finish_reason, end.mean_logprob)
-
-
-async def _as_generator(model: ChatModel, prompt: Prompt) -> AsyncGenerator[TextDelta | ReasoningDelta | DraftEnd]:
-    """The port promises an iterator only; closing this closes it."""
-    async for delta in model.draft(prompt):
-        yield delta

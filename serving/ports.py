@@ -1,6 +1,6 @@
 """What serving needs from outside. Each port has one contract suite in `tests/contract`."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Protocol
 from uuid import UUID
 
@@ -16,8 +16,8 @@ class ChatModel(Protocol):
     def name(self) -> str:
         """The model as answers name it."""
 
-    def draft(self, prompt: Prompt) -> AsyncIterator[Delta]:
-        """Deltas in order; a DraftEnd comes last. Closing the iterator stops the model.
+    def draft(self, prompt: Prompt) -> AsyncGenerator[Delta]:
+        """Deltas in order; a DraftEnd comes last. Closing the generator stops the model.
 
         Raises ModelUnavailable (also when the stream breaks off), ModelTimedOut, ModelOverloaded, WrongModel,
         ModelRejected.

@@ -6,7 +6,7 @@ a model, and what is left when a model is down.
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass
 
 from serving.figures import Figures, figures
@@ -50,7 +50,7 @@ class ExtractiveModel:
 
     name = "extractive"
 
-    async def draft(self, prompt: Prompt) -> AsyncIterator[Delta]:
+    async def draft(self, prompt: Prompt) -> AsyncGenerator[Delta]:
         """The best sentences; nothing but the end when no sentence shares a word with the question."""
         for text in await asyncio.to_thread(lambda: [*_answer(prompt)]):
             yield TextDelta(text)

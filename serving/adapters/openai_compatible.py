@@ -5,7 +5,8 @@ is used and no redirect followed, so a prompt goes to the configured server and 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -91,18 +92,16 @@ class OpenAICompatibleModel:
             self._choose(served_models(content))
         self._checked = True
 
-    async def draft(self, prompt: Prompt) -> AsyncIterator[Delta]:
+    async def draft(self, prompt: Prompt) -> AsyncGenerator[Delta]:
         """Stream a draft; see the port."""
         begun = asyncio.get_running_loop().time()
         try:
             if not self._checked:
                 await self.check()
             response = await self._open(prompt, begun + self._timeouts.first)
-            try:
-                async for delta in self._deltas(response, begun):
+            async with aclosing(response), aclosing(self._deltas(response, begun)) as deltas:
+                async for delta in deltas:
                     yield delta
-            finally:
-                await response.aclose()
         except ModelUnavailable:
             # What comes back under that address may be another server: ask for its models again.
             self._checked = False
@@ -128,17 +127,17 @@ class OpenAICompatibleModel:
             self._without |= objections
             log.info("model.asked_for_less", without=sorted(self._without))
 
-    async def _deltas(self, response: httpx.Response, begun: float) -> AsyncIterator[Delta]:
+    async def _deltas(self, response: httpx.Response, begun: float) -> AsyncGenerator[Delta]:
         reply, deadline = Reply(), begun + self._timeouts.first
-        data = events(response.aiter_bytes(), most_bytes=self._most_bytes)
-        while True:
-            with translated():
-                event = await _by(deadline, anext(data, None))
-            if event is None or event == DONE:
-                break
-            deadline = begun + self._timeouts.total
-            for delta in reply.read(event):
-                yield delta
+        async with aclosing(events(response.aiter_bytes(), most_bytes=self._most_bytes)) as data:
+            while True:
+                with translated():
+                    event = await _by(deadline, anext(data, None))
+                if event is None or event == DONE:
+                    break
+                deadline = begun + self._timeouts.total
+                for delta in reply.read(event):
+                    yield delta
         if event is None and not reply.finish_reason:
             raise ModelUnavailable("The language model's draft broke off.")
         for delta in reply.end():

@@ -1,7 +1,7 @@
 """A model that says what it is told: for tests, for trials, and as the shortest statement of the port."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from typing import TypeAlias
 
 from retrieval.errors import LastroError
@@ -28,7 +28,7 @@ class ScriptedModel:
         self.prompts: list[Prompt] = []
         self.closed = False
 
-    async def draft(self, prompt: Prompt) -> AsyncIterator[Delta]:
+    async def draft(self, prompt: Prompt) -> AsyncGenerator[Delta]:
         """The scripted deltas. Raises ModelUnavailable when the script has come to its end or breaks off."""
         self.prompts.append(prompt)
         ended = False
