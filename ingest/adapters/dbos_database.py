@@ -31,7 +31,9 @@ class Notices(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Pass one notice on; it names workflows and queues, never a document."""
-        log.warning("queue_notice", severity=record.levelname.lower(), notice=record.getMessage())
+        kind = record.exc_info[0] if record.exc_info else None
+        error = kind.__name__ if kind else None
+        log.warning("queue_notice", severity=record.levelname.lower(), notice=record.getMessage(), error=error)
 
 
 def divert_logging() -> None:

@@ -13,15 +13,23 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from retrieval.adapters.sql_errors import DATABASE
+from retrieval.errors import StoreRefused
+
 SCHEMA: Final = "dbos"  # of DBOS's own tables in PostgreSQL; SQLite has none
 DRIVERS: Final = {"sqlite": "sqlite+pysqlite", "postgresql": "postgresql+psycopg"}
 LOCK_SECONDS: Final = 30
 
 
 def queue_engine(url: str) -> sa.Engine:
-    """Connections to the queue's database, set up so that several processes may use one SQLite file."""
+    """Connections to the queue's database, set up so that several processes may use one SQLite file.
+
+    Raises StoreRefused for anything but SQLite and PostgreSQL.
+    """
     address = sa.make_url(url)
     backend = address.get_backend_name()
+    if backend not in DRIVERS:
+        raise StoreRefused(f"The queue is kept in SQLite or PostgreSQL, not {backend}.", remedy=DATABASE)
     engine = sa.create_engine(
         address.set(drivername=DRIVERS[backend]), pool_size=10, max_overflow=20, pool_timeout=LOCK_SECONDS
     )

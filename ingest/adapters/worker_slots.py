@@ -82,8 +82,9 @@ class PostgresSlots:
     def close(self) -> None:
         """Close the connection, which releases all; one that went back to the pool would keep them."""
         self._held.clear()
-        self._connection.invalidate()
-        self._connection.close()
+        if not self._connection.closed:
+            self._connection.invalidate()
+            self._connection.close()
 
 
 def slots_of(engine: sa.Engine) -> WorkerSlots:

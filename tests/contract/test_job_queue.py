@@ -8,9 +8,11 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
+import sqlalchemy as sa
 
 from ingest.adapters.dbos_jobs import DbosJobQueue
 from ingest.adapters.memory import MemoryJobQueue
+from ingest.adapters.worker_slots import PostgresSlots, first_free
 from ingest.ports import JobQueue
 
 Handle = Callable[[UUID], Awaitable[None]]
@@ -205,3 +207,17 @@ async def test_enqueuing_nothing_and_closing_twice_are_harmless(queue: JobQueue)
     await queue.enqueue([])
     await queue.close()
     await queue.close()
+
+
+def test_places_in_postgresql_go_with_their_connection(migrated_postgresql: str) -> None:
+    engine = sa.create_engine(migrated_postgresql)
+    mine, theirs = PostgresSlots(engine), PostgresSlots(engine)
+    assert (first_free(mine), first_free(theirs)) == (1, 2)
+    assert not mine.hold(1)
+    theirs.let_go(2)
+    assert mine.hold(2)
+    mine.close()
+    mine.close()
+    assert theirs.hold(1)
+    theirs.close()
+    engine.dispose()
