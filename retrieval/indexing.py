@@ -18,12 +18,25 @@ class Indexer:
         self._vectors = vectors
         self._embedder = embedder
         self._sparse = sparse
+        self._flushing = asyncio.Lock()
+        self._asked = 0
+        self._done = 0
 
     async def index(self, chunks: Sequence[Chunk], access: Access) -> None:
         """Write the chunks' points durably. May be repeated; raises EmbedderUnavailable, StoreUnavailable, DiskFull."""
         for start in range(0, len(chunks), BATCH):
             await self._vectors.upsert(await self._points(chunks[start : start + BATCH], access))
-        await self._vectors.flush()
+        await self._flush()
+
+    async def _flush(self) -> None:
+        """One flush serves all who wait for one: it is by far the dearest step of a short document."""
+        self._asked += 1
+        mine = self._asked
+        async with self._flushing:
+            if self._done < mine:
+                covered = self._asked
+                await self._vectors.flush()
+                self._done = covered
 
     async def _points(self, chunks: Sequence[Chunk], access: Access) -> list[Point]:
         dense = await self._embedder.embed_passages([chunk.encoded_text for chunk in chunks])
