@@ -9,13 +9,14 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 from uuid import UUID
 from weakref import WeakValueDictionary
 
 import structlog
 
 from ingest.errors import EmptyFile, FileVanished, NoTextFound, WorkerCrashed
+from ingest.isolation import Isolation
 from ingest.model import Job, JobError, JobState, Step
 from ingest.ports import Chunker, JobLog, LibraryWriter, Parser
 from ingest.retries import GiveUp, RetryAt, RetryPolicy
@@ -32,6 +33,9 @@ SUPERSEDED: Final = "A newer version of this document was added meanwhile; this 
 INTERNAL: Final = JobError(
     "internal_error", "Lastro met a fault of its own.", "See the worker's log, then retry the job."
 )
+
+
+Pause: TypeAlias = tuple[Job, LastroError, datetime]
 
 
 class Over(Exception):
@@ -61,6 +65,7 @@ class Pipeline:
         self._clock = clock
         self._retries = retries
         self._sleep = sleep
+        self._isolation = Isolation()
         self._writing: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 
     async def run(self, job: UUID) -> None:
@@ -68,10 +73,10 @@ class Pipeline:
 
         Raises nothing but what is a fault of ours. When cancelled itself, it puts the job back as if it had not begun.
         """
+        tries = 1
         try:
-            begun = await self._begin(job)
-            tries = 1
-            while not await self._tried(begun, tries):
+            while (pause := await self._try(job, tries)) is not None:
+                await self._wait(*pause)
                 tries += 1
         except (Over, NotFound):
             log.info("job_not_to_do", job=str(job))
@@ -84,17 +89,21 @@ class Pipeline:
         found = await self._patiently(lambda: self._jobs.get(job, reader=None))
         await self._finish(replace(found, state=JobState.FAILED, error=INTERNAL))
 
-    async def _begin(self, job: UUID) -> Job:
+    async def _try(self, job: UUID, tries: int) -> Pause | None:
+        """Carry the job out once; what to wait for before the next time, None when it is over."""
         found = await self._patiently(lambda: self._jobs.get(job, reader=None))
         if found.state.final:
             raise Over
-        if found.state is JobState.RUNNING and self._retries.suspects(found.attempts):
-            await self._fail(found, WorkerCrashed())
-            raise Over
-        return await self._step(replace(found, attempts=found.attempts + 1), Step.FETCHING)
+        # Nobody else carries it out: its worker died in the middle.
+        interrupted = tries == 1 and found.state is JobState.RUNNING
+        async with self._isolation.alone() if interrupted else self._isolation.together():
+            if interrupted and self._retries.suspects(found.attempts):
+                await self._fail(found, WorkerCrashed())
+                return None
+            begun = replace(found, attempts=found.attempts + (tries == 1))
+            return await self._outcome(await self._step(begun, Step.FETCHING), tries)
 
-    async def _tried(self, job: Job, tries: int) -> bool:
-        """Whether the job is over after this try; if not, it has waited for the next one."""
+    async def _outcome(self, job: Job, tries: int) -> Pause | None:
         try:
             await self._carry_out(job)
         except LastroError as failure:
@@ -102,9 +111,8 @@ class Pipeline:
                 case GiveUp():
                     await self._fail(job, failure)
                 case RetryAt(moment):
-                    await self._wait(job, failure, moment)
-                    return False
-        return True
+                    return job, failure, moment
+        return None
 
     async def _carry_out(self, job: Job) -> None:
         data = await self._fetch(job)

@@ -48,14 +48,9 @@ class TextParser:
     def __init__(self) -> None:
         self.failures: list[Exception] = []
         self.seen: list[str] = []
-        self.begun = asyncio.Event()
-        self.block: asyncio.Event | None = None
 
     async def parse(self, data: bytes, name: str) -> ParsedDocument:
         self.seen.append(name)
-        self.begun.set()
-        if self.block:
-            await self.block.wait()
         if self.failures:
             raise self.failures.pop(0)
         text = data.decode()
@@ -293,18 +288,6 @@ async def test_a_log_of_jobs_that_does_not_answer_is_waited_for(house: House, ca
     assert len(house.time.pauses) == calls
 
 
-async def test_a_cancelled_job_stops_at_its_next_step(house: House) -> None:
-    job = await house.job()
-    house.parser.block = asyncio.Event()
-    running = asyncio.create_task(house.pipeline.run(job))
-    await house.parser.begun.wait()
-    house.cancel(job)()
-    house.parser.block.set()
-    await running
-    assert (await house.state(job)).state is JobState.CANCELLED
-    assert house.library.written == []
-
-
 async def test_a_job_can_be_cancelled_while_it_waits(house: House) -> None:
     job = await house.job()
     house.library.failures = [DiskFull() for _ in range(50)]
@@ -327,30 +310,6 @@ async def test_a_cancellation_that_comes_after_the_write_is_too_late(house: Hous
     assert (await house.run(job)).state is JobState.DONE
 
 
-async def test_an_orderly_stop_puts_the_job_back_and_does_not_count(house: House) -> None:
-    job = await house.job()
-    house.parser.block = asyncio.Event()
-    running = asyncio.create_task(house.pipeline.run(job))
-    await house.parser.begun.wait()
-    running.cancel()
-    await asyncio.wait([running])
-    assert running.cancelled()
-    back = await house.state(job)
-    assert (back.state, back.step, back.attempts) == (JobState.QUEUED, Step.WAITING, 0)
-
-
-async def test_a_stop_while_the_log_does_not_answer_still_stops(house: House) -> None:
-    job = await house.job()
-    house.parser.block = asyncio.Event()
-    running = asyncio.create_task(house.pipeline.run(job))
-    await house.parser.begun.wait()
-    house.jobs.broken = 1
-    running.cancel()
-    await asyncio.wait([running])
-    assert running.cancelled()
-    assert (await house.state(job)).state is JobState.RUNNING
-
-
 async def test_a_stop_while_the_job_waits_leaves_it_waiting(house: House) -> None:
     job = await house.job()
     house.library.failures = [DiskFull() for _ in range(50)]
@@ -359,24 +318,6 @@ async def test_a_stop_while_the_job_waits_leaves_it_waiting(house: House) -> Non
     await asyncio.wait([stopping])
     waiting = await house.state(job)
     assert (waiting.state, waiting.attempts) == (JobState.QUEUED, 1)
-
-
-async def test_a_job_that_took_its_worker_down_five_times_is_not_tried_again(house: House) -> None:
-    job = await house.job()
-    for deaths in range(5):
-        assert (await house.state(job)).attempts == deaths
-        # What a worker that dies in the middle leaves behind.
-        begun = replace(await house.state(job), state=JobState.RUNNING, attempts=deaths + 1)
-        await house.jobs.save(begun)
-    failed = await house.run(job)
-    assert failed.error is not None
-    assert (failed.state, failed.error.code) == (JobState.FAILED, "worker_crashed")
-    assert house.parser.seen == []
-
-
-async def test_a_job_that_took_its_worker_down_four_times_is_tried_once_more(house: House) -> None:
-    done = await house.run(await house.job(state=JobState.RUNNING, attempts=4))
-    assert (done.state, done.attempts) == (JobState.DONE, 5)
 
 
 async def test_an_older_version_never_replaces_a_newer_one(house: House) -> None:
