@@ -5,10 +5,10 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 
-from retrieval.access import LabelScale, Principal, allows
+from retrieval.access import Access, LabelScale, Principal, allows
 from retrieval.adapters.document_pages import cursor_of, place_of
 from retrieval.adapters.sql_database import Database
-from retrieval.adapters.sql_rows import CHUNK_COLUMNS, access_of, chunk_of, entry_of, grouped
+from retrieval.adapters.sql_rows import CHUNK_COLUMNS, access_of, chunk_of, entry_of, grouped, label_of
 from retrieval.adapters.sql_tables import chunks, document_readers, documents
 from retrieval.errors import NotFound
 from retrieval.model import CatalogueEntry, PageOf, Passage, SearchFilters
@@ -37,11 +37,7 @@ class SqlReads:
         async with self._database.reading() as connection:
             for some in batches(list(dict.fromkeys(chunks))):
                 rows = (await connection.execute(visible_chunks(some, reader, filters))).all()
-                found.update(
-                    row["chunk_id"]
-                    for row, readers in grouped(rows, "chunk_id")
-                    if allows(reader, access_of(row, readers, self._scale))
-                )
+                found.update(chunk for chunk, *access in rows if self._may(reader, *access))
         return frozenset(found)
 
     async def passages(self, scores: Mapping[UUID, float], *, reader: Principal) -> list[Passage]:
@@ -49,7 +45,7 @@ class SqlReads:
         found: list[Passage] = []
         async with self._database.reading() as connection:
             for some in batches(list(scores)):
-                rows = (await connection.execute(whole_chunks(some, reader.tenant))).all()
+                rows = (await connection.execute(whole_chunks(some))).all()
                 for row, readers in grouped(rows, "chunk_id"):
                     access = access_of(row, readers, self._scale)
                     if allows(reader, access):
@@ -91,6 +87,10 @@ class SqlReads:
         kept = tuple(entry for entry in entries if allows(reader, entry.version.access))
         return PageOf(kept, cursor_of(entries[-1]) if more else None)
 
+    def _may(self, principal: Principal, tenant: str, label: str, reader: str) -> bool:
+        """Whether a document is readable by what one row says of it: one of its readers is enough."""
+        return allows(principal, Access(tenant, frozenset({reader}), label_of(label, self._scale)))
+
     def _readable(self, reader: Principal) -> ColumnElement[bool]:
         """`allows()` in SQL, so that a page can be cut there; what comes back is still checked in Python."""
         named = select(document_readers.c.reader).where(own_readers, document_readers.c.reader.in_(reader.names))
@@ -108,13 +108,17 @@ def batches(ids: list[UUID]) -> Iterator[list[UUID]]:
         yield ids[start : start + BATCH]
 
 
-def visible_chunks(ids: Sequence[UUID], reader: Principal, filters: SearchFilters) -> Select[tuple[object, ...]]:
-    """Chunks of current versions, a row for each of the reader's names that is among the document's readers."""
-    columns = (chunks.c.id.label("chunk_id"), documents.c.tenant, documents.c.label, document_readers.c.reader)
+def visible_chunks(ids: Sequence[UUID], reader: Principal, filters: SearchFilters) -> Select[UUID, str, str, str]:
+    """Chunks of current versions, a row for each of the reader's names that is among the document's readers.
+
+    The tenant is checked in what comes back: asked for here, SQLite would walk through all of the tenant's documents
+    (11 ms for 200 of 20,000 chunks, against 1 ms).
+    """
+    columns = (chunks.c.id, documents.c.tenant, documents.c.label, document_readers.c.reader)
     statement = (
         select(*columns)
         .select_from(current_chunks.join(document_readers, own_readers))
-        .where(chunks.c.id.in_(ids), documents.c.tenant == reader.tenant, document_readers.c.reader.in_(reader.names))
+        .where(chunks.c.id.in_(ids), document_readers.c.reader.in_(reader.names))
     )
     if filters.sources:
         statement = statement.where(documents.c.source.in_(sorted(filters.sources)))
@@ -127,13 +131,13 @@ def visible_chunks(ids: Sequence[UUID], reader: Principal, filters: SearchFilter
     return statement
 
 
-def whole_chunks(ids: Sequence[UUID], tenant: str) -> Select[tuple[object, ...]]:
+def whole_chunks(ids: Sequence[UUID]) -> Select[tuple[object, ...]]:
     """Chunks of current versions with their texts, a row for each of the document's readers."""
     about = (documents.c.tenant, documents.c.label, documents.c.uri, documents.c.source, document_readers.c.reader)
     return (
         select(*CHUNK_COLUMNS, *about)
         .select_from(current_chunks.join(document_readers, own_readers))
-        .where(chunks.c.id.in_(ids), documents.c.tenant == tenant)
+        .where(chunks.c.id.in_(ids))
     )
 
 
