@@ -141,12 +141,20 @@ class SignIn:
         if scope["type"] == "http" and scope["path"] not in OPEN_PATHS:
             headers = Headers(scope=scope)
             try:
-                caller = await self.authenticator.caller(headers.get("authorization"), headers.get(ACTING))
+                caller = await self.authenticator.caller(only(headers, "authorization"), only(headers, ACTING))
             except LastroError as error:
                 await problem_of(error)(scope, receive, send)
                 return
             scope.setdefault("state", {})["caller"] = caller
         await self.app(scope, receive, send)
+
+
+def only(headers: Headers, name: str) -> str | None:
+    """The header's value. Raises NotSignedIn when it came twice: a proxy before us may have read the other one."""
+    values = headers.getlist(name)
+    if len(values) > 1:
+        raise NotSignedIn
+    return values[0] if values else None
 
 
 def caller_of(request: HTTPConnection) -> Caller:

@@ -39,6 +39,11 @@ class SqlReplies:
             return Reply(fingerprint, 0, b"")
         return Reply(row.fingerprint, row.status, bytes(row.body))
 
+    async def forget_unfinished(self) -> None:
+        """Free every key whose request was never finished: for the start of the only process that answers."""
+        async with self.database.writing() as connection:
+            await connection.execute(delete(table).where(table.c.status == 0))
+
     async def finish(self, user: str, key: str, reply: Reply) -> None:
         """Remember the outcome."""
         change = update(table).where(table.c.user == user, table.c.key == key)

@@ -12,6 +12,8 @@ from retrieval.access import Access, LabelScale, reader_names
 
 BATCH_BYTES = 32 * 2**20
 MAX_NAME = 1_000
+# They stand beside every passage in the index.
+MAX_READERS = 1_000
 UPLOADS = "uploads"
 
 
@@ -47,6 +49,8 @@ def access_of(label: str | None, readers: Sequence[str], caller: Caller, scale: 
         names = reader_names(given or [f"user:{caller.principal.user}"])
     except ValueError as error:
         raise RequestInvalid(str(error)) from error
+    if len(names) > MAX_READERS:
+        raise RequestInvalid("A document has at most 1,000 readers; a group counts as one.")
     return Access(caller.principal.tenant, names, scale.label(label or None))
 
 

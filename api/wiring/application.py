@@ -123,10 +123,15 @@ def parts_of(held: Stock, model: ChatModel) -> Parts:
         intake=held.intake,
         jobs=held.jobs,
         accounts=accounts,
-        replies=SqlReplies(held.database, clock=now, longest_request=2 * settings.server.request_seconds),
+        replies=replies(held),
         checks=checks(held, accounts),
         local_digest=digest_of_key(token) if token else "",
     )
+
+
+def replies(held: Stock) -> SqlReplies:
+    """What became of requests that may be repeated."""
+    return SqlReplies(held.database, clock=now, longest_request=2 * held.settings.server.request_seconds)
 
 
 def checks(held: Stock, accounts: Accounts) -> dict[str, Callable[[], Awaitable[object]]]:
@@ -170,6 +175,9 @@ async def api_parts(settings: Settings, socket_path: Path | None) -> AsyncIterat
     """The api process: answers, searches, takes documents in; the first question finds everything loaded."""
     async with stock(settings, socket_path) as held, chat(settings) as model, background(warmed(model)):
         await held.encoders.embedder.embed_queries(["ready"])
+        if socket_path is not None:
+            # One process alone answers for an embedded index: what it had begun when it died, nobody will finish.
+            await replies(held).forget_unfinished()
         yield parts_of(held, model)
 
 

@@ -181,6 +181,15 @@ async def test_a_claim_whose_process_died_is_free_in_time(replies: SqlReplies, c
     assert await replies.begin("anna", "k", "f") is None
 
 
+async def test_at_a_new_start_only_what_was_finished_is_remembered(replies: SqlReplies) -> None:
+    await replies.begin("anna", "died", "f")
+    await replies.begin("anna", "lived", "f")
+    await replies.finish("anna", "lived", Reply("f", 200, b"{}"))
+    await replies.forget_unfinished()
+    assert await replies.begin("anna", "died", "f") is None
+    assert await replies.begin("anna", "lived", "f") == Reply("f", 200, b"{}")
+
+
 async def test_of_many_at_once_one_gets_the_key(replies: SqlReplies) -> None:
     claims = await asyncio.gather(*(replies.begin("anna", "k", "f") for _ in range(8)))
     assert claims.count(None) == 1
