@@ -97,7 +97,7 @@ class Home:
     def running(self) -> Iterator["Running"]:
         with (self.folder / "log").open("ab") as log:
             process = subprocess.Popen(
-                [*LASTRO, "serve"], **self.place(), stdout=subprocess.PIPE, stderr=log, text=True
+                [*LASTRO, "serve"], cwd=self.folder, env=self.environment, stdout=subprocess.PIPE, stderr=log, text=True
             )
             assert process.stdout is not None
             line = process.stdout.readline()
