@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, field_valida
 
 from retrieval.model import SearchFilters
 
-
 T = TypeVar("T")
 
 # JSON can spell both, but no database and no encoding takes them.

@@ -2,7 +2,7 @@
 
     python tests/bench/serve_ready.py [--runs 3] [--json reports/serve_ready.json]
 
-Memory is the proportional set size of all processes of the tree, so that shared pages count once; RSS is shown beside it.
+Memory is the proportional set size of all processes of the tree: shared pages count once. RSS is shown beside it.
 """
 
 import argparse
