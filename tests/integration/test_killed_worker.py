@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -35,6 +36,7 @@ import asyncio, os, random, sqlite3, sys
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
+import structlog
 from ingest.adapters.dbos_jobs import DbosJobQueue
 from ingest.adapters.sql_jobs import SqlJobLog
 from ingest.intake import Intake
@@ -46,6 +48,7 @@ from retrieval.adapters.folder_originals import FolderOriginals
 from retrieval.adapters.sql_database import Database
 from retrieval.model import Chunk, ParsedDocument, chunk_id
 
+structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 folder = Path(sys.argv[1])
 clock = lambda: datetime.now(UTC)
 
@@ -118,7 +121,7 @@ class House:
 
     @contextmanager
     def worker(self, interruptions: int = 1_000) -> Iterator["subprocess.Popen[bytes]"]:
-        command = [sys.executable, "-c", WORKER, str(self.folder), str(interruptions)]
+        command = [sys.executable, "-X", "faulthandler", "-c", WORKER, str(self.folder), str(interruptions)]
         with (self.folder / "worker.log").open("ab") as log:
             process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
         assert process.stdin is not None
@@ -130,24 +133,25 @@ class House:
             try:
                 process.wait(20)
             except subprocess.TimeoutExpired:
-                process.kill()
+                process.send_signal(signal.SIGABRT)  # it writes down where each of its threads is
                 process.wait()
-                raise
+                pytest.fail(f"the worker does not end: {self.log()}")
             finally:
                 process.stdout.close()
 
     async def until_over(self, seconds: float = 60) -> None:
         until = time.monotonic() + seconds
         while left := await self.jobs.unfinished():
-            assert time.monotonic() < until, (
-                f"{len(left)} unfinished: {(self.folder / 'worker.log').read_text()[-3000:]}"
-            )
+            assert time.monotonic() < until, f"{len(left)} unfinished: {self.log()}"
             await asyncio.sleep(0.05)
 
     async def close(self) -> None:
         self.library.close()
         await self.queue.close()
         await self.database.close()
+
+    def log(self) -> str:
+        return (self.folder / "worker.log").read_text()[-6000:]
 
     def writes(self) -> int:
         return int(self.library.execute("SELECT count(*) FROM writes").fetchone()[0])
@@ -198,7 +202,7 @@ async def test_a_worker_killed_at_random_loses_nothing_and_writes_nothing_twice(
     seed = random.SystemRandom().randrange(2**32)
     print(f"seed {seed}")
     rng = random.Random(seed)
-    documents = texts(40 * kills)
+    documents = texts(25 * kills)
     jobs = await house.add(documents)
     for _ in range(kills):
         with house.worker() as process:
