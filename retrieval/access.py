@@ -5,6 +5,7 @@ A document carries an `Access`: tenant, readers and a label. A caller is a `Prin
 nobody, no label means the highest one, an empty principal reads nothing.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -12,6 +13,7 @@ from typing import Self
 from retrieval.errors import UnknownLabel
 
 EVERYONE = "everyone"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -148,6 +150,7 @@ def reader_names(readers: Sequence[str]) -> frozenset[str]:
     names = frozenset(reader.strip() for reader in readers)
     for name in names:
         kind, _, rest = name.partition(":")
-        if name != EVERYONE and not (kind in {"user", "group"} and rest):
+        named = kind in {"user", "group"} and rest and not _CONTROL.search(name)
+        if name != EVERYONE and not named:
             raise ValueError(f"{name!r} is not a reader; write everyone, group:NAME or user:NAME")
     return names

@@ -101,7 +101,7 @@ class Library:
             text = await self._parsed_texts.put(parsed)
             await self._indexer.index(chunks, version.access)
             replaced = await self._catalogue.commit_version(version, chunks, parsed=text, pages=len(parsed.pages))
-            await self._vectors.remove(document, keep_version=version.digest)
+            await self._clear_away(document, keep=version.digest)
         self._finder.forget_languages(version.access.tenant)
         log.info("version_written", document=str(document), chunks=len(chunks), replaced=replaced is not None)
 
@@ -131,11 +131,7 @@ class Library:
         """Forget the document: no search finds it from now on. Raises NotFound."""
         async with self._alone(document):
             await self._catalogue.delete(document, reader=reader)
-            try:
-                await self._vectors.remove(document)
-            except TemporaryFailure as error:
-                # The document is gone; that nobody can find its points anyway is what the catalogue is for.
-                log.warning("points_left_over", document=str(document), code=error.code)
+            await self._clear_away(document)
         log.info("document_deleted", document=str(document))
 
     async def set_access(self, document: UUID, access: Access, *, reader: Principal) -> None:
@@ -166,6 +162,14 @@ class Library:
     async def repair(self) -> list[Difference]:
         """Put right what can be, and return what was found."""
         return await self._upkeep.repair()
+
+    async def _clear_away(self, document: UUID, *, keep: str | None = None) -> None:
+        """Remove points that the catalogue no longer shows. A failure is not the caller's: their change has happened,
+        and repeating it would undo what others changed since."""
+        try:
+            await self._vectors.remove(document, keep_version=keep)
+        except TemporaryFailure as error:
+            log.warning("points_left_over", document=str(document), code=error.code)
 
     @asynccontextmanager
     async def _alone(self, document: UUID) -> AsyncIterator[None]:

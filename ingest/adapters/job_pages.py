@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from ingest.model import Job
@@ -18,9 +18,10 @@ def place_of(cursor: str) -> tuple[datetime, UUID]:
     """The place again. Raises NotFound for what `cursor_of` did not make."""
     try:
         created, _, job = base64.urlsafe_b64decode(cursor.encode()).decode().partition(" ")
-        place = datetime.fromisoformat(created), UUID(job)
-    except (binascii.Error, ValueError) as error:
+        moment = datetime.fromisoformat(created)
+        place = moment.astimezone(UTC), UUID(job)
+    except (binascii.Error, OverflowError, ValueError) as error:
         raise NotFound("There is no such page.", remedy="Begin again without a cursor.") from error
-    if place[0].tzinfo is None:
+    if moment.tzinfo is None:
         raise NotFound("There is no such page.", remedy="Begin again without a cursor.")
     return place

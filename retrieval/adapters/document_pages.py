@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from retrieval.errors import NotFound
@@ -19,9 +19,10 @@ def place_of(cursor: str) -> tuple[datetime, UUID]:
     """The place again. Raises NotFound for what `cursor_of` did not make."""
     try:
         added, _, document = base64.urlsafe_b64decode(cursor.encode()).decode().partition(" ")
-        place = datetime.fromisoformat(added), UUID(document)
-    except (binascii.Error, ValueError) as error:
+        moment = datetime.fromisoformat(added)
+        place = moment.astimezone(UTC), UUID(document)
+    except (binascii.Error, OverflowError, ValueError) as error:
         raise NotFound("There is no such page.", remedy="Begin again without a cursor.") from error
-    if place[0].tzinfo is None:
+    if moment.tzinfo is None:
         raise NotFound("There is no such page.", remedy="Begin again without a cursor.")
     return place
