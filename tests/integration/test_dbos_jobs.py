@@ -319,3 +319,30 @@ def test_a_place_is_free_as_soon_as_its_holder_was_killed(tmp_path: Path) -> Non
         holder.wait()
         assert mine.hold(1)
         mine.close()
+
+
+async def test_what_another_worker_began_is_taken_over_once_its_place_is_free_and_not_before(
+    queue: DbosJobQueue, tmp_path: Path
+) -> None:
+    (job,) = ids(1)
+    begun, done, release = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def handle(_: UUID) -> None:
+        begun.set()
+        await release.wait()
+        done.set()
+
+    await queue.enqueue([job])
+    async with working(queue, handle):
+        await asyncio.wait_for(begun.wait(), 20)
+    begun.clear()
+    release.set()
+    alive = FileSlots(tmp_path / "queue.db")
+    assert alive.hold(1)
+    async with working(queue, handle):
+        await asyncio.sleep(1)
+        assert not begun.is_set()
+        alive.let_go(1)
+        await asyncio.wait_for(done.wait(), 20)
+    assert alive.hold(1)
+    alive.close()
