@@ -53,7 +53,7 @@ class QdrantSettings(WithKey):
 
     url: str = ""
     ca_file: Path | None = None
-    timeout_seconds: float = Field(default=10.0, gt=0)
+    timeout_seconds: int = Field(default=10, ge=1)
 
 
 class EmbedderSettings(WithKey):

@@ -36,7 +36,5 @@ def vectors(settings: Settings, socket_path: Path | None) -> VectorStore:
 
     given = settings.qdrant
     verify = ssl.create_default_context(cafile=given.ca_file) if given.ca_file else True
-    client = AsyncQdrantClient(
-        url=given.url, api_key=given.key() or None, timeout=int(given.timeout_seconds), verify=verify
-    )
+    client = AsyncQdrantClient(url=given.url, api_key=given.key() or None, timeout=given.timeout_seconds, verify=verify)
     return QdrantServerStore(client)

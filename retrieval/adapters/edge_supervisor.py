@@ -101,7 +101,13 @@ class EdgeProcess:
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         pipe = asyncio.subprocess.PIPE
-        process = await asyncio.create_subprocess_exec(*self._command, stdin=pipe, stdout=pipe)
+        process = await asyncio.create_subprocess_exec(
+            *self._command,
+            stdin=pipe,
+            stdout=pipe,
+            # A signal to the whole group must not end the index while answers are still being finished.
+            start_new_session=True,
+        )
         try:
             await self._until_ready(process)
         except (LastroError, asyncio.CancelledError):
