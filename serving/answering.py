@@ -36,9 +36,6 @@ from serving.reading import read
 from serving.settling import Trip, answered, refused
 from serving.words import content_stems
 
-# As many as the gate was fitted on.
-GATE_PASSAGES = 5
-
 log = structlog.get_logger()
 
 
@@ -100,8 +97,8 @@ class Answering:
             yield self._refused(trip, RefusalReason.NOTHING_READABLE)
             return
         yield PassagesFound(trip.passages)
-        seen = outlook(said, trip.readings[:GATE_PASSAGES])
-        likely = self._confidence.before.probability(_features(trip, seen))
+        seen = outlook(said, trip.readings)
+        likely = self._confidence.before.probability(seen.features)
         if not seen.figures_present or likely < self._confidence.before.threshold:
             yield await self._refused_with_nearest(trip, said, RefusalReason.NOT_IN_DOCUMENTS, likely)
             return
@@ -146,7 +143,7 @@ class Answering:
                 else:
                     yield piece
         trip.lap("draft")
-        trip.passages, trip.readings = prompt.passages, read(prompt.passages)
+        trip.show(prompt.passages)
         parsed = parse(draft.text, len(prompt.passages), cut_off=draft.finish_reason == "length")
         if parsed.is_refusal:
             yield await self._refused_with_nearest(trip, said, RefusalReason.NOT_IN_DOCUMENTS, 0.0)
@@ -172,7 +169,7 @@ class Answering:
             return 0.0
         places = [place for one in verdict.supported for place in one.places]
         measured = {"support": verdict.support, "kept": verdict.kept, "near": covered_by(said, places)}
-        return self._confidence.after.probability(_features(trip, seen) | measured)
+        return self._confidence.after.probability(seen.features | measured)
 
     @property
     def _threshold(self) -> float:
@@ -210,7 +207,3 @@ class Answering:
             milliseconds=round(answer.timings_ms["total"]),
         )
         return answer
-
-
-def _features(trip: Trip, seen: Outlook) -> dict[str, float]:
-    return {"score": seen.score, "coverage": seen.coverage, "portuguese": float(trip.language == "pt")}

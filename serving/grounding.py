@@ -40,7 +40,8 @@ def broken_rule(
     around = [*evidence, *surroundings]
     if figures(claim).missing_from(joined(figures(text) for text in evidence)):
         return Rule.FIGURES
-    if not names(claim) <= _all_stems(around):
+    wanted = names(claim)
+    if wanted and not wanted <= _all_stems(around):
         return Rule.NAMES
     return Rule.NEGATION if _negated_otherwise(claim, evidence, NEGATIONS[language]) else None
 

@@ -48,9 +48,9 @@ class Reading:
         return self.context.union(*(sentence.stems for sentence in near))
 
 
-def read(passages: Sequence[Passage]) -> tuple[Reading, ...]:
-    """Every passage, numbered from 1 in the order given."""
-    return tuple(_read(n, passage) for n, passage in enumerate(passages, 1))
+def read(passages: Sequence[Passage], *, first: int = 1) -> tuple[Reading, ...]:
+    """Every passage, numbered from `first` in the order given."""
+    return tuple(_read(n, passage) for n, passage in enumerate(passages, first))
 
 
 def _read(n: int, passage: Passage) -> Reading:

@@ -9,7 +9,7 @@ from retrieval.model import Language, Passage
 from serving.checking import Verdict
 from serving.model import Answer, Citation, Cost, Egress, Question, Refusal, RefusalReason, Route
 from serving.prompts import refusal_message
-from serving.reading import Reading
+from serving.reading import Reading, read
 
 CLOUD_OFF = "the cloud fallback is off"
 
@@ -32,6 +32,13 @@ class Trip:
 
     def __post_init__(self) -> None:
         self.started = self._lap = self.clock()
+
+    def show(self, passages: tuple[Passage, ...]) -> None:
+        """Narrow down to the passages of the prompt; only one that was cut for it has to be read again."""
+        kept = self.readings[: len(passages)]
+        if passages[-1] is not kept[-1].passage:
+            kept = (*kept[:-1], *read(passages[-1:], first=len(passages)))
+        self.passages, self.readings = passages, kept
 
     def lap(self, step: str) -> None:
         """Book the time since the last lap on a step."""

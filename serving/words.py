@@ -7,10 +7,9 @@ It only has to conflate inflections; what it returns is never shown.
 import json
 import re
 import unicodedata
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from retrieval.model import Language
 
@@ -50,9 +49,8 @@ _SUFFIXES = tuple(_LISTS["suffixes"].split())
 _LAST_VOWELS = "aeoy"
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
-    """A word of a text: `text[start:end]`, folded and stemmed."""
+class Word(NamedTuple):
+    """A word of a text: `text[start:end]`, folded and stemmed. A tuple, because there are thousands in an answer."""
 
     folded: str
     stem: str

@@ -22,6 +22,9 @@ LEAST_WORDS = 4
 LONGEST = 600
 # Set by hand on the development questions of `tests/evaluation`: rank decides between sentences that fit alike.
 RANK_WEIGHT, SCORE_WEIGHT, FIGURE_WEIGHT, POSITION_WEIGHT = 0.25, 0.4, 0.15, 0.05
+# Headings and page headers share the question's words and say nothing.
+HEADING_WEIGHT = 0.2
+_ENDS = tuple(".!?;:|\"'”’»)")
 
 _ASKS_FOR_FIGURE = re.compile(
     r"\b(?:how (?:many|much|long|often|old|far|big|large|high|tall|late|early)|when|quant[oa]s?|quando"
@@ -92,5 +95,6 @@ def _candidates(question: Asked, readings: Sequence[Reading], wants_figure: bool
             text = reading.text[sentence.start : sentence.end]
             if text.endswith("?") or text.startswith("#"):
                 continue
-            has_figure = wants_figure and figures(text) != Figures()
-            yield _Candidate(fit + prior + FIGURE_WEIGHT * has_figure - POSITION_WEIGHT * min(n, 5) / 5, reading, n)
+            fit += prior + FIGURE_WEIGHT * (wants_figure and figures(text) != Figures())
+            fit -= POSITION_WEIGHT * min(n, 5) / 5 + HEADING_WEIGHT * (not text.endswith(_ENDS))
+            yield _Candidate(fit, reading, n)

@@ -88,7 +88,8 @@ async def vllm(_: Path) -> AsyncIterator[ChatModel]:
     url = os.environ.get("LASTRO_TEST_VLLM_URL")
     if not url:
         pytest.skip("no LASTRO_TEST_VLLM_URL: run `make test-vllm`")
-    yield OpenAICompatibleModel(url, os.environ.get("LASTRO_TEST_VLLM_MODEL", ""), timeouts=Timeouts(total=110))
+    name, key = os.environ.get("LASTRO_TEST_VLLM_MODEL", ""), os.environ.get("LASTRO_TEST_VLLM_KEY", "")
+    yield OpenAICompatibleModel(url, name, api_key=key, timeouts=Timeouts(first=100, total=110))
 
 
 @pytest.fixture(

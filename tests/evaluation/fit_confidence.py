@@ -13,8 +13,9 @@ import datetime
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from uuid import UUID
 
@@ -27,7 +28,6 @@ from retrieval.access import LabelScale, Principal
 from retrieval.errors import NotFound
 from retrieval.model import Evidence, ParsedDocument, SearchFilters
 from serving.adapters.extractive import ExtractiveModel
-from serving.answering import GATE_PASSAGES
 from serving.checking import Check
 from serving.claims import parse
 from serving.confidence import WEIGHTS_FILE, Confidence, Logistic
@@ -39,9 +39,9 @@ from serving.words import content_stems
 
 ROOT = Path(__file__).resolve().parents[2]
 EMBEDDER = "multilingual-e5-small-enpt-int8"
-BEFORE = ("score", "coverage", "portuguese")
+BEFORE = ("score", "coverage", "names", "portuguese", "crossing")
 AFTER = (*BEFORE, "support", "kept", "near")
-MAY_BE_NEGATIVE = {"portuguese"}
+MAY_BE_NEGATIVE = {"portuguese", "crossing"}
 # The gate lets this share of the answerable questions pass: what comes after it can still refuse, a model cannot.
 KEPT_BY_GATE = 0.9
 RIGHT = 0.5
@@ -53,7 +53,7 @@ Floats = NDArray[np.float64]
 class Row:
     """One question: what was measured before and after the draft, and what would have been right."""
 
-    language: str
+    set_name: str
     answerable: bool
     features: Mapping[str, float]
     figures_present: bool
@@ -78,25 +78,25 @@ class Paragraphs:
 
 async def extractive(case: Case) -> str:
     """The draft of the mode without a model."""
-    prompt = compose(case.question, case.language, case.passages[:6], Room())
+    prompt = compose(case.question, case.language, case.passages[:6], Room(), case.translations)
     return "".join([d.text async for d in ExtractiveModel().draft(prompt) if isinstance(d, TextDelta)])
 
 
 async def measured(case: Case, draft: str) -> Row:
     """Everything that is measured of a question and its draft, as answering does it."""
     readings = read(case.passages[:6])
-    question = asked(case.question, {}, case.language)
-    seen = outlook(question, readings[:GATE_PASSAGES])
-    features = {"score": seen.score, "coverage": seen.coverage, "portuguese": float(case.language == "pt")}
+    question = asked(case.question, case.translations, case.language)
+    seen = outlook(question, readings)
+    features = seen.features
     library = Paragraphs({p.chunk.document_id: p.chunk.text for p in case.passages})
     parsed = parse(draft, len(readings))
     verdict = await Check(library, READER, readings, case.language).draft(parsed)
     if parsed.is_refusal or not verdict.supported:
-        return Row(case.language, case.answerable, features, seen.figures_present)
+        return Row(case.set_name, case.answerable, features, seen.figures_present)
     near = covered_by(question, [place for one in verdict.supported for place in one.places])
     features |= {"support": verdict.support, "kept": verdict.kept, "near": near}
     is_right = case.answerable and right(verdict.text, case.answers)
-    return Row(case.language, case.answerable, features, seen.figures_present, True, is_right)
+    return Row(case.set_name, case.answerable, features, seen.figures_present, True, is_right)
 
 
 def right(said: str, answers: Iterable[str]) -> bool:
@@ -111,14 +111,17 @@ def fitted(rows: Sequence[Row], labels: Sequence[bool], names: Sequence[str]) ->
     """Weights for raw features, fitted on standardised ones with a small ridge; the threshold comes later."""
     x = np.array([[row.features[name] for name in names] for row in rows])
     y = np.array(labels, float)
+    sizes = Counter(row.set_name for row in rows)
+    share = np.array([1 / (len(sizes) * sizes[row.set_name]) for row in rows])  # every set counts as much
     mean, spread = x.mean(0), x.std(0) + 1e-9
     weights, bias = np.zeros(len(names)), 0.0
     free = np.array([name in MAY_BE_NEGATIVE for name in names])
     for _ in range(20_000):
         error = 1 / (1 + np.exp(-((x - mean) / spread @ weights + bias))) - y
-        weights -= 0.1 * (((x - mean) / spread).T @ error / len(y) + 1e-3 * weights)
+        error *= share
+        weights -= 0.1 * (((x - mean) / spread).T @ error + 1e-3 * weights)
         weights = np.where(free, weights, np.maximum(weights, 0.0))
-        bias -= 0.1 * float(error.mean())
+        bias -= 0.1 * float(error.sum())
     raw = weights / spread
     return Logistic(float(bias - raw @ mean), dict(zip(names, map(float, raw), strict=True)), 0.5)
 
@@ -181,7 +184,8 @@ async def rows_of(cases: Sequence[Case], drafts: Mapping[str, str] | None = None
     """Measured with the given drafts, else with the extractive ones."""
     if drafts is None:
         return [await measured(case, await extractive(case)) for case in cases]
-    return [await measured(case, drafts[case.question]) for case in cases if case.question in drafts]
+    rows = [await measured(case, drafts[case.question]) for case in cases if case.question in drafts]
+    return [replace(row, set_name=f"{row.set_name}, model") for row in rows]
 
 
 def read_drafts(file: Path | None) -> dict[str, dict[str, str]]:
@@ -208,7 +212,7 @@ def main() -> int:
     written = read_drafts(options.drafts)
     rows = {name: asyncio.run(rows_of(cases)) for name, cases in sets.items()}
     models = {name: asyncio.run(rows_of(sets[name], drafts)) for name, drafts in written.items()}
-    development = rows["en development"] + rows["pt development"]
+    development = [row for name, more in rows.items() if "development" in name for row in more]
     drafted = development + [row for name, more in models.items() if "development" in name for row in more]
     known, unknown = fit(development, drafted, with_score=True), fit(development, drafted, with_score=False)
     figures = {}

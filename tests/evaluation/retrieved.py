@@ -7,16 +7,18 @@ short: cosine and BM25, each min-max normalised, half and half.
 import asyncio
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from retrieval.access import EVERYONE, Access, Label
+from retrieval.adapters.bergamot import BergamotTranslator
 from retrieval.adapters.bm25 import Bm25Encoder
 from retrieval.adapters.onnx_embedder import OnnxEmbedder
 from retrieval.model import Chunk, Language, Matrix, Passage, chunk_id, document_id
+from retrieval.ports import Translator
 
 BEST = 10
 PUBLIC = Access("main", frozenset({EVERYONE}), Label(0, "public"))
@@ -32,6 +34,7 @@ class Asked:
     answerable: bool
     passages: tuple[Passage, ...]
     answers: tuple[str, ...] = ()
+    translations: Mapping[Language, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +47,16 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A question before it was searched for; `without` is the paragraph that is left out."""
+    """A question before it was searched for; `without` is the paragraph that is left out.
+
+    `translation` is what a question in another language than its paragraphs becomes in theirs.
+    """
 
     text: str
     answerable: bool
     without: int | None = None
     answers: tuple[str, ...] = ()
+    translation: str = ""
 
 
 def clapnq(file: Path) -> tuple[list[Source], list[Query]]:
@@ -78,16 +85,34 @@ def faquad(folder: Path, part: str, *, both_ways: bool = False) -> tuple[list[So
 async def retrieved(
     set_name: str, sources: Sequence[Source], queries: Sequence[Query], language: Language, embedder: OnnxEmbedder
 ) -> list[Asked]:
-    """Every question with its ten best passages."""
+    """Every question with its ten best passages; `language` is that of the passages."""
     texts = [f"{source.title}\n{source.text}".strip() for source in sources]
     dense = await embedder.embed_passages(texts)
-    questions = np.concatenate([await embedder.embed_queries([query.text]) for query in queries])
-    cosine = questions @ dense.T
-    sparse = bm25(texts, [query.text for query in queries], language)
+    forms = [await embedder.embed_queries([query.text, query.translation or query.text]) for query in queries]
+    cosine = np.array([(form @ dense.T).max(0) for form in forms])
+    sparse = bm25(texts, [query.translation or query.text for query in queries], language)
+    other: Language = "en" if language == "pt" else "pt"
     return [
-        Asked(set_name, query.text, language, query.answerable, found, query.answers)
+        Asked(
+            set_name,
+            query.text,
+            other if query.translation else language,
+            query.answerable,
+            tuple(best(sources, cosine[n], sparse[n], language, without=query.without)),
+            query.answers,
+            {language: query.translation} if query.translation else {},
+        )
         for n, query in enumerate(queries)
-        for found in [tuple(best(sources, cosine[n], sparse[n], language, without=query.without))]
+    ]
+
+
+async def crossed(queries: Sequence[Query], language: Language, translator: Translator) -> list[Query]:
+    """The same questions asked in the other language, and what the library would translate them back to."""
+    other: Language = "en" if language == "pt" else "pt"
+    asked = [await translator.translate(query.text, language, other) for query in queries]
+    back = [await translator.translate(text, other, language) for text in asked]
+    return [
+        replace(query, text=text, translation=again) for query, text, again in zip(queries, asked, back, strict=True)
     ]
 
 
@@ -132,26 +157,32 @@ def bm25(texts: Sequence[str], questions: Sequence[str], language: Language) -> 
     return scores
 
 
-async def all_sets(shared: Path, embedder: OnnxEmbedder) -> dict[str, list[Asked]]:
-    """Development and test halves of both languages; nothing of the test halves is ever fitted on."""
+async def all_sets(shared: Path, embedder: OnnxEmbedder, translator: Translator) -> dict[str, list[Asked]]:
+    """Development and test halves, in both languages and across; nothing of the test halves is ever fitted on."""
     data = shared / "evaldata"
-    plans: Iterable[tuple[str, tuple[list[Source], list[Query]], Language]] = (
+    plans: Sequence[tuple[str, tuple[list[Source], list[Query]], Language]] = (
         ("en development", clapnq(data / "clapnq" / "half_a_dev.jsonl"), "en"),
         ("en test", clapnq(data / "clapnq" / "half_b_test.jsonl"), "en"),
         ("pt development", faquad(data / "faquad", "train"), "pt"),
         ("pt test", faquad(data / "faquad", "dev", both_ways=True), "pt"),
     )
-    return {name: await retrieved(name, *plan, language, embedder) for name, plan, language in plans}
+    found = {}
+    for name, (sources, queries), language in plans:
+        found[name] = await retrieved(name, sources, queries, language, embedder)
+        across = await crossed(queries, language, translator)
+        found[f"{name}, crossing"] = await retrieved(f"{name}, crossing", sources, across, language, embedder)
+    return found
 
 
 def load(shared: Path, embedder_folder: Path) -> dict[str, list[Asked]]:
     """All sets, searched with the embedder of that folder."""
 
     async def run() -> dict[str, list[Asked]]:
-        embedder = OnnxEmbedder(embedder_folder, python=sys.executable)
+        embedder, translator = OnnxEmbedder(embedder_folder, python=sys.executable), BergamotTranslator()
         try:
-            return await all_sets(shared, embedder)
+            return await all_sets(shared, embedder, translator)
         finally:
             await embedder.close()
+            await translator.close()
 
     return asyncio.run(run())

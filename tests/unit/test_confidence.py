@@ -7,7 +7,8 @@ import pytest
 
 from serving.confidence import WEIGHTS_FILE, Confidence, Logistic
 
-FEATURES = {"score": 0.87, "coverage": 0.8, "portuguese": 0.0, "support": 0.9, "kept": 1.0, "near": 0.8}
+MEASURED = {"score": 0.87, "coverage": 0.8, "names": 1.0, "support": 0.9, "kept": 1.0, "near": 0.8}
+FEATURES = {**MEASURED, "portuguese": 0.0, "crossing": 0.0}
 EMBEDDER = "multilingual-e5-small-enpt-int8"
 
 
@@ -29,7 +30,7 @@ def test_a_missing_measurement_is_an_error_and_not_a_zero() -> None:
 
 
 @pytest.mark.parametrize("embedder", [EMBEDDER, "another embedder"])
-@pytest.mark.parametrize("feature", ["coverage", "support", "near", "score", "kept"])
+@pytest.mark.parametrize("feature", list(MEASURED))
 def test_better_measurements_never_lower_the_confidence(embedder: str, feature: str) -> None:
     confidence = Confidence.load(embedder)
     worse = {**FEATURES, feature: FEATURES[feature] - 0.2}

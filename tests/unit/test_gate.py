@@ -77,6 +77,25 @@ def test_years_amounts_dates_and_codes_of_the_question_must_be_there(
     assert seen(question, evidence).figures_present is present
 
 
+@pytest.mark.parametrize(
+    ("question", "evidence", "present"),
+    [
+        ("What is the leave in Madrid?", "Leave in Lisbon is 25 days.", False),
+        ("What is the leave in Lisbon?", "Leave in Lisbon is 25 days.", True),
+        ("Does Maria Silva have leave?", "Maria Costa has leave.", False),
+        ("what is the leave?", "Leave is 25 days.", True),
+    ],
+)
+def test_names_of_the_question_are_looked_for(question: str, evidence: str, present: bool) -> None:
+    assert seen(question, evidence).names_present is present
+
+
+def test_a_name_is_known_by_its_translation_as_well() -> None:
+    question = asked("What is the leave in Lisbon?", {"pt": "Quais são as férias em Lisboa?"}, "en")
+    found = outlook(question, reading("Em Lisboa as férias são 25 dias.", language="pt"))
+    assert (found.names_present, found.crossing, found.portuguese) == (True, True, True)
+
+
 def test_a_figure_may_stand_in_the_title() -> None:
     assert seen("Sales in 2019?", "Sales were high.", title="Report 2019").figures_present
 
