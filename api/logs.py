@@ -22,12 +22,25 @@ def configure_logs(level: str, *, process: str) -> None:
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer()],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
+        logger_factory=StandardError,
     )
     root = logging.getLogger()
     root.handlers = [VendorRecords(process)]
     root.setLevel(max(number, logging.WARNING))
+
+
+class StandardError:
+    """Writes lines to what standard error is at that moment: whoever redirects it gets them."""
+
+    def __init__(self, *_: object) -> None:
+        """Loggers are made with the arguments of `get_logger`, which do not matter here."""
+
+    def msg(self, line: str) -> None:
+        """One line, at once and whole."""
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
+
+    log = debug = info = warn = warning = error = err = critical = fatal = exception = failure = msg
 
 
 def names_process(process: str) -> Callable[[object, str, EventDict], EventDict]:
