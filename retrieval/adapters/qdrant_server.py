@@ -1,8 +1,10 @@
 """The vector store on a Qdrant server: for more than one machine, or more than 200,000 chunks."""
 
+import ssl
 import time
 import warnings
 from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
 from typing import Self
 from uuid import UUID
 
@@ -40,12 +42,26 @@ class QdrantServerStore:
         self._counted_at = float("-inf")
 
     @classmethod
-    def connect(cls, url: str, *, api_key: str | None = None, timeout: int = 10, alias: str = "lastro") -> Self:
-        """A store on the server at `url`, over TLS for https; `timeout` in seconds. Nothing is sent before `open`."""
+    def connect(
+        cls,
+        url: str,
+        *,
+        api_key: str | None = None,
+        ca_file: Path | None = None,
+        timeout: int = 10,
+        alias: str = "lastro",
+    ) -> Self:
+        """A store on the server at `url`, over TLS for https; `timeout` in seconds. Nothing is sent before `open`.
+
+        `ca_file` holds the certificate authority to trust instead of the public ones.
+        """
+        verify = ssl.create_default_context(cafile=ca_file) if ca_file else True
         with warnings.catch_warnings():
             # It warns of a key without TLS. Whether that is acceptable, as on loopback, is the operator's decision.
             warnings.filterwarnings("ignore", message="Api key is used with an insecure connection")
-            client = AsyncQdrantClient(url=url, api_key=api_key, timeout=timeout, check_compatibility=False)
+            client = AsyncQdrantClient(
+                url=url, api_key=api_key, timeout=timeout, check_compatibility=False, verify=verify
+            )
         return cls(client, alias=alias)
 
     async def open(self, identity: IndexIdentity) -> None:
