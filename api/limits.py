@@ -104,4 +104,7 @@ class Deadline:
         except TimeoutError:
             if started or not clock.expired():
                 raise
-            await problem_of(RequestTimedOut())(scope, receive, send)
+            answer = problem_of(RequestTimedOut())
+            # Who sends a body too slowly would otherwise hold the connection for as long as they like.
+            answer.headers["Connection"] = "close"
+            await answer(scope, receive, send)
