@@ -45,7 +45,7 @@ def unpack(shared: Path, folder: Path, every: int) -> int:
     for path in files:
         if path not in kept:
             path.unlink()
-    return len(kept)
+    return sum(path.is_file() for path in folder.rglob("*"))
 
 
 class Peak(threading.Thread):
