@@ -133,7 +133,9 @@ class Answering:
 
     async def _written(self, trip: Trip, said: Asked, seen: Outlook) -> AsyncGenerator[AnswerEvent]:
         """Draft and check. Raises what the model raises."""
-        prompt = compose(trip.question.text, trip.language, trip.passages, self._settings.room, trip.translations)
+        room = self._settings.room
+        room = replace(room, context_tokens=min(room.context_tokens, self._local.context_tokens))
+        prompt = compose(trip.question.text, trip.language, trip.passages, room, trip.translations)
         trip.lap("check")
         draft = Draft("", self._local.name)
         async with aclosing(drafting(self._local, prompt, seconds=self._settings.draft_seconds)) as pieces:

@@ -16,6 +16,10 @@ class ChatModel(Protocol):
     def name(self) -> str:
         """The model as answers name it."""
 
+    @property
+    def context_tokens(self) -> int:
+        """How many tokens of prompt and draft together it takes, or gets through in bearable time."""
+
     def draft(self, prompt: Prompt) -> AsyncGenerator[Delta]:
         """Deltas in order; a DraftEnd comes last. Closing the generator stops the model.
 

@@ -10,6 +10,7 @@ from serving.adapters.thinking import ThinkingSplitter
 from serving.errors import ModelUnavailable
 from serving.model import Delta, DraftEnd, Prompt, ReasoningDelta, Usage
 
+UNBOUNDED = 1_000_000
 # What not every server knows: left out when it is what the server objects to.
 OPTIONAL = ("logprobs", "stream_options")
 
@@ -36,11 +37,14 @@ def objected(detail: str) -> frozenset[str]:
     return frozenset(name for name in OPTIONAL if name in detail)
 
 
-def served_models(content: bytes) -> tuple[str, ...]:
-    """The names in a reply of `GET /v1/models`. Raises ModelUnavailable when it is not one."""
+def served_models(content: bytes) -> dict[str, int]:
+    """The models in a reply of `GET /v1/models`, with the tokens that fit into each where the server says so (vLLM).
+
+    Raises ModelUnavailable when it is no such reply.
+    """
     try:
-        return tuple(str(entry["id"]) for entry in json.loads(content)["data"])
-    except (ValueError, KeyError, TypeError) as error:
+        return {str(entry["id"]): int(entry.get("max_model_len") or UNBOUNDED) for entry in json.loads(content)["data"]}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelUnavailable("The language model's server lists no models at /v1/models.") from error
 
 

@@ -52,6 +52,7 @@ class ExtractiveModel:
     """Port `ChatModel`: quotes at most two sentences, each with the number of its passage."""
 
     name = "extractive"
+    context_tokens = 1_000_000
 
     async def draft(self, prompt: Prompt) -> AsyncGenerator[Delta]:
         """The best sentences; nothing but the end when no sentence shares a word with the question."""

@@ -22,6 +22,7 @@ from serving.model import Delta, Prompt
 
 MODULE = "serving.adapters.llama_process"
 PATIENCE = 5.0
+BEARABLE_TOKENS = 2_000
 
 log = structlog.get_logger()
 
@@ -35,16 +36,21 @@ class LlamaCppModel:
         *,
         threads: int = 0,
         context_tokens: int = 4096,
+        bearable_tokens: int = BEARABLE_TOKENS,
         name: str = "",
         timeouts: Timeouts = DEFAULT_TIMEOUTS,
         ready_within: float = 60.0,
         new_key: Callable[[], str] = secrets.token_urlsafe,
     ) -> None:
-        """`threads` 0 means one less than there are cores; `name` is the file's unless it is given."""
+        """`threads` 0 means one less than there are cores; `name` is the file's unless it is given.
+
+        `bearable_tokens` bounds prompt and draft below what fits into the context: a core reads about 50 a second.
+        """
+        self.context_tokens = min(context_tokens, bearable_tokens)
         self.name = name or model_path.stem
         self._model_path = model_path
         self._threads = threads or max(1, len(os.sched_getaffinity(0)) - 1)
-        self._context_tokens = context_tokens
+        self._window = context_tokens
         self._timeouts, self._ready_within, self._new_key = timeouts, ready_within, new_key
         self._process: Process | None = None
         self._model: OpenAICompatibleModel | None = None
@@ -112,7 +118,7 @@ class LlamaCppModel:
             "name": self.name,
             "api_key": key,
             "threads": self._threads,
-            "context_tokens": self._context_tokens,
+            "context_tokens": self._window,
         }
         process.stdin.write(json.dumps(options).encode() + b"\n")
         said = b""

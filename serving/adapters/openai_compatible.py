@@ -5,7 +5,7 @@ is used and no redirect followed, so a prompt goes to the configured server and 
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TypeVar
@@ -15,7 +15,7 @@ import structlog
 
 from retrieval.errors import LastroError
 from serving.adapters.chat_failures import failure, translated
-from serving.adapters.chat_wire import Reply, objected, request_body, served_models
+from serving.adapters.chat_wire import UNBOUNDED, Reply, objected, request_body, served_models
 from serving.adapters.event_stream import DONE, events
 from serving.errors import ModelTimedOut, ModelUnavailable, WrongModel
 from serving.model import Delta, Prompt
@@ -71,6 +71,7 @@ class OpenAICompatibleModel:
         self._temperature, self._most_bytes = temperature, most_bytes
         self._without = frozenset[str]()
         self._checked = False
+        self.context_tokens = UNBOUNDED  # until the server has been asked
 
     @property
     def name(self) -> str:
@@ -155,12 +156,13 @@ class OpenAICompatibleModel:
             await response.aclose()
         return said[:MOST_PLAIN_BYTES]
 
-    def _choose(self, served: tuple[str, ...]) -> None:
+    def _choose(self, served: Mapping[str, int]) -> None:
         if not self._model and len(served) == 1:
-            self._model = served[0]
+            (self._model,) = served
         if self._model not in served:
-            names = ", ".join(served[:MOST_NAMES]) or "nothing"
+            names = ", ".join([*served][:MOST_NAMES]) or "nothing"
             raise WrongModel(f"The language model's server serves {names}; asked for is {self._model or 'any one'!r}.")
+        self.context_tokens = served[self._model]
 
 
 async def _by(deadline: float, work: Awaitable[T]) -> T:

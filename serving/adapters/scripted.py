@@ -19,12 +19,18 @@ class ScriptedModel:
     """
 
     def __init__(
-        self, script: Callable[[Prompt], Reply] | Iterable[Reply], *, name: str = "scripted", pause: float = 0.0
+        self,
+        script: Callable[[Prompt], Reply] | Iterable[Reply],
+        *,
+        name: str = "scripted",
+        pause: float = 0.0,
+        context_tokens: int = 1_000_000,
     ) -> None:
         """`pause` seconds go by before each delta."""
         self._reply = script if callable(script) else self._next_of(iter(script))
         self._pause = pause
         self.name = name
+        self.context_tokens = context_tokens
         self.prompts: list[Prompt] = []
         self.closed = False
 

@@ -116,6 +116,7 @@ async def drafted(model: ChatModel, asked: Prompt | None = None) -> list[Delta]:
 async def test_a_model_is_ready_when_its_check_returns(model: ChatModel) -> None:
     await model.check()
     assert model.name
+    assert model.context_tokens > 0
 
 
 async def test_a_draft_is_text_and_one_end_that_comes_last(model: ChatModel) -> None:

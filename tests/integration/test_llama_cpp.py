@@ -85,6 +85,11 @@ async def test_a_process_that_is_not_ready_in_time_is_unavailable(tmp_path: Path
     assert model.pid is None
 
 
+def test_no_more_is_given_than_can_be_borne() -> None:
+    assert LlamaCppModel(Path("x.gguf"), context_tokens=4096, bearable_tokens=900).context_tokens == 900
+    assert LlamaCppModel(Path("x.gguf"), context_tokens=512).context_tokens == 512
+
+
 @pytest.mark.parametrize(("asked", "threads"), [(3, 3), (0, max(1, len(os.sched_getaffinity(0)) - 1))])
 def test_one_core_is_left_free_unless_said_otherwise(asked: int, threads: int) -> None:
     assert LlamaCppModel(Path("x.gguf"), threads=asked)._threads == threads

@@ -334,6 +334,16 @@ async def test_without_a_name_the_only_model_is_taken() -> None:
         assert model.name == "only"
 
 
+async def test_what_fits_is_what_the_server_says() -> None:
+    async def lists(_: Request, writer: Writer) -> None:
+        await answer(writer, 200, '{"data": [{"id": "stub", "max_model_len": 2048}]}')
+
+    async with running(Server(says(STOP), models=lists)) as model:
+        assert model.context_tokens > 100_000
+        await model.check()
+        assert model.context_tokens == 2048
+
+
 async def test_a_server_that_cannot_list_is_believed() -> None:
     async with running(Server(says(piece("x"), STOP), models=refuses(404))) as model:
         await model.check()

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from serving.adapters.chat_failures import LONGEST_DETAIL, failure
-from serving.adapters.chat_wire import Reply, objected, request_body, served_models
+from serving.adapters.chat_wire import UNBOUNDED, Reply, objected, request_body, served_models
 from serving.errors import ModelRejected, ModelUnavailable
 from serving.model import Delta, DraftEnd, Message, Prompt, ReasoningDelta, TextDelta, Usage
 
@@ -58,8 +58,11 @@ def test_what_a_server_objects_to_is_read_from_its_refusal(detail: str, parts: s
 
 
 def test_served_models_are_named() -> None:
-    assert served_models(b'{"object": "list", "data": [{"id": "a"}, {"id": "b", "x": 1}]}') == ("a", "b")
-    assert served_models(b'{"data": []}') == ()
+    assert served_models(b'{"object": "list", "data": [{"id": "a"}, {"id": "b", "max_model_len": 4096}]}') == {
+        "a": UNBOUNDED,
+        "b": 4096,
+    }
+    assert served_models(b'{"data": []}') == {}
 
 
 @pytest.mark.parametrize(
