@@ -6,8 +6,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+# How long an example takes says how busy the machine is, not whether the law holds; the time-out of a test stays.
+settings.register_profile("lastro", deadline=None)
+settings.load_profile("lastro")
 
 
 class ForbiddenConnectionError(BaseException):
