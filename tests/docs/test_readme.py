@@ -266,7 +266,8 @@ def test_the_readme_s_commands_run_in_order_and_do_what_they_say(visitor: Visito
     assert (visitor.folder / "lastro-data").is_dir()
     said = {" ".join(command.split()[:2]): text for command, text in visitor.said.items()}
     assert said["lastro add"] == "2 files: 2 done.\n"
-    assert "25 days of vacation" in said["lastro ask"]
+    # Both policies hold the answer; which one is nearer is the ranking's business.
+    assert "25 days of vacation" in said["lastro ask"] or "25 dias de férias" in said["lastro ask"]
     assert "Nothing left this machine." in said["lastro ask"]
     answer = json.loads(said["curl -H"])
     assert answer["status"] == "answered"
