@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -43,6 +44,12 @@ def _forbid_the_network(event: str, arguments: tuple[object, ...]) -> None:
 
 # At the interpreter's own level: no library can go round it, and it cannot be taken off again.
 sys.addaudithook(_forbid_the_network)
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> None:
+    """What an earlier test of this process configured for its logs must not silence this one's."""
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

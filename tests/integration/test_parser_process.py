@@ -1,6 +1,7 @@
 """A document can hang, grow, crash or lie; the server goes on, and no process or file stays behind."""
 
 import asyncio
+import contextlib
 import io
 import json
 import os
@@ -60,8 +61,28 @@ def hostile(tmp_path: Path) -> Callable[[str], str]:
     return program
 
 
+EARLIER: set[int] = set()
+
+
+@pytest.fixture(autouse=True)
+def _other_tests_children_do_not_count() -> None:
+    EARLIER.clear()
+    EARLIER.update(one.pid for one in psutil.Process().children(recursive=True))
+
+
+def running() -> list[psutil.Process]:
+    """The processes that this test started and that still run."""
+    mine = (one for one in psutil.Process().children(recursive=True) if one.pid not in EARLIER)
+    return [one for one in mine if one.status() != psutil.STATUS_ZOMBIE]
+
+
 def children() -> list[psutil.Process]:
-    return [one for one in psutil.Process().children(recursive=True) if "parser_child" in " ".join(one.cmdline())]
+    found = []
+    for one in running():
+        with contextlib.suppress(psutil.NoSuchProcess):  # a zombie counts as gone
+            if "parser_child" in " ".join(one.cmdline()):
+                found.append(one)
+    return found
 
 
 def packed(content: bytes) -> bytes:
@@ -118,7 +139,7 @@ async def test_cancelling_kills_the_child_at_once(make: Make, hostile: Callable[
     parser = make(python=hostile("time.sleep(60)"))
     task = asyncio.create_task(parser.parse(b"words", "a.txt"))
     await asyncio.sleep(0.3)
-    pids = [one.pid for one in psutil.Process().children()]
+    pids = [one.pid for one in running()]
     assert pids
     task.cancel()
     started = time.monotonic()
